@@ -1,0 +1,274 @@
+/**
+ * The life of an exporter: flags, start, listen, give permissions back, serve, stop.
+ *
+ * Exit codes: 0 after SIGTERM, SIGINT, `--help` and `--version`; 1 when it cannot listen; 2 for wrong flags.
+ *
+ * @module
+ */
+import { CATALOG, type ExporterName, permissionFlags, VERSION } from "../exporters/catalog.ts";
+import { type Collector, CollectorRunner } from "./collector.ts";
+import { createLogger, LOG_FORMATS, LOG_LEVELS, type Logger } from "./log.ts";
+import {
+  describeFlags,
+  type Flags,
+  type ListenAddress,
+  oneOf,
+  type ParsedFlags,
+  parseFlags,
+  parseListenAddress,
+  parsePort,
+  UsageError,
+} from "./options.ts";
+import type { PageDescription } from "./page.ts";
+import { dropPermissions, refusalOf } from "./permissions.ts";
+import { SelfMetrics } from "./self_metrics.ts";
+import { createHandler, type ServerOptions } from "./server.ts";
+
+/** An exporter that was started: what the server shows of it. */
+export interface Exporter {
+  readonly collectors: readonly Collector[];
+  readonly page: PageDescription;
+  /** Permissions that it needs as long as it runs; every other one is given back. */
+  readonly keep?: readonly Deno.PermissionDescriptor[];
+  /** Routes of its own, asked before the common ones; undefined: not one of them. */
+  handle?(
+    request: Request,
+    info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+  ): Response | Promise<Response> | undefined;
+  /** Ends what it does in the background. */
+  stop?(): void | Promise<void>;
+}
+
+/** What an exporter is started with. */
+export interface ExporterContext {
+  readonly log: Logger;
+  readonly simulated: boolean;
+}
+
+/** An exporter as a program. */
+export interface ExporterProgram<F extends Flags = Flags> {
+  readonly name: ExporterName;
+  /** What it does, in a sentence, for `--help`. */
+  readonly summary: string;
+  /** Its flags beyond those that every exporter has. */
+  readonly flags: F;
+  /** Starts it. @throws {UsageError} when flags do not go together */
+  start(options: ParsedFlags<F>, context: ExporterContext): Exporter | Promise<Exporter>;
+}
+
+/** Options of {@linkcode runExporter}. */
+export interface RunOptions {
+  /** What is simulated, for a demonstration: shown on the page and as `exporter_simulated`. */
+  simulated?: string;
+}
+
+const COMMON_FLAGS = {
+  "port": {
+    placeholder: "N",
+    help: "TCP port to listen on; 0 takes a free one and prints it",
+    parse: parsePort,
+  },
+  "host": { placeholder: "ADDR", help: "address to listen on (default 0.0.0.0)" },
+  "web.listen-address": {
+    placeholder: "HOST:PORT",
+    help: "the same in one, in place of --port and --host",
+    parse: parseListenAddress,
+  },
+  "web.telemetry-path": {
+    placeholder: "PATH",
+    help: "path of the metrics page",
+    parse: parsePath,
+    default: "/metrics",
+  },
+  "log.level": {
+    placeholder: "LEVEL",
+    help: LOG_LEVELS.join(", "),
+    parse: oneOf(LOG_LEVELS),
+    default: "info",
+  },
+  "log.format": {
+    placeholder: "FORMAT",
+    help: LOG_FORMATS.join(", "),
+    parse: oneOf(LOG_FORMATS),
+    default: "logfmt",
+  },
+  "version": { help: "print the version and exit" },
+  "help": { help: "print this and exit" },
+} as const satisfies Flags;
+
+/** Time that requests in flight have to end once the exporter is told to stop, in milliseconds. */
+const STOP_DEADLINE_MS = 700;
+
+/** Runs an exporter until it is told to stop, and returns the exit code. */
+export async function runExporter<F extends Flags>(
+  program: ExporterProgram<F>,
+  args: readonly string[],
+  { simulated }: RunOptions = {},
+): Promise<number> {
+  const { artifact } = CATALOG[program.name];
+  try {
+    const flags = { ...program.flags, ...COMMON_FLAGS };
+    const parsed = parseFlags(args, flags);
+    // The rest of this function knows the common flags' types, the program knows its own.
+    const common = parsed as unknown as ParsedFlags<typeof COMMON_FLAGS>;
+    if (common.help) return print(helpText(program, flags));
+    if (common.version) return print(`${artifact} ${VERSION} (deno ${Deno.version.deno})\n`);
+    const log = createLogger({ level: common["log.level"], format: common["log.format"] });
+    const address = listenAddress(program.name, common);
+    keepAlive(log);
+    const exporter = await program.start(parsed, { log, simulated: simulated !== undefined });
+    return await serve({
+      program,
+      exporter,
+      log,
+      address,
+      telemetryPath: common["web.telemetry-path"],
+      simulated,
+    });
+  } catch (error) {
+    if (!(error instanceof UsageError)) throw error;
+    complain(`${artifact}: ${error.message}\n`);
+    return 2;
+  }
+}
+
+interface ServeOptions {
+  readonly program: ExporterProgram<never>;
+  readonly exporter: Exporter;
+  readonly log: Logger;
+  readonly address: ListenAddress;
+  readonly telemetryPath: string;
+  readonly simulated: string | undefined;
+}
+
+async function serve(
+  options: Omit<ServeOptions, "program"> & { program: { name: ExporterName } },
+): Promise<number> {
+  const { program, exporter, log, address, telemetryPath, simulated } = options;
+  const { artifact } = CATALOG[program.name];
+  using self = new SelfMetrics(program.name, simulated !== undefined);
+  const server = listen(address, log, {
+    name: program.name,
+    runners: exporter.collectors.map((collector) => new CollectorRunner(collector, log)),
+    page: exporter.page,
+    self,
+    telemetryPath,
+    simulated,
+    handle: exporter.handle?.bind(exporter),
+  });
+  if (server instanceof Error) {
+    complain(`${artifact}: ${server.message}\n`);
+    await exporter.stop?.();
+    return 1;
+  }
+  const { hostname, port } = server.addr;
+  dropPermissions(exporter.keep ?? [], [{ name: "net", host: `${address.hostname}:${address.port}` }]);
+  log.info("listening", { exporter: program.name, version: VERSION, address: `${hostname}:${port}` });
+  if (address.port === 0) print(`${JSON.stringify({ exporter: program.name, host: hostname, port })}\n`);
+  const signal = await stopSignal();
+  log.info("stopping", { signal });
+  await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, STOP_DEADLINE_MS))]);
+  await exporter.stop?.();
+  return 0;
+}
+
+/** Starts to listen, or returns what stands in the way, in words. */
+function listen(
+  address: ListenAddress,
+  log: Logger,
+  options: ServerOptions,
+): Deno.HttpServer<Deno.NetAddr> | Error {
+  try {
+    return Deno.serve({
+      hostname: address.hostname,
+      port: address.port,
+      onListen: () => {},
+      onError: (error) => {
+        log.error("request failed", { error });
+        return new Response("Internal error\n", { status: 500 });
+      },
+    }, createHandler(options));
+  } catch (error) {
+    return new Error(
+      `Cannot listen on "${address.hostname}:${address.port}": ${listenAdvice(address, error)}`,
+    );
+  }
+}
+
+function listenAdvice({ hostname, port }: ListenAddress, error: unknown): string {
+  if (error instanceof Deno.errors.AddrInUse) {
+    return 'another program listens there: stop it, or choose another port with "--port"';
+  }
+  if (error instanceof Deno.errors.AddrNotAvailable) {
+    return 'this machine has no such address: change "--host"';
+  }
+  switch (refusalOf(error)) {
+    case "flag":
+      return `the permissions do not cover it: start with "--allow-net=${hostname}:${port}"`;
+    case "system":
+      return "the system forbids it: ports below 1024 need CAP_NET_BIND_SERVICE";
+  }
+  return error instanceof Error ? error.message : String(error);
+}
+
+function listenAddress(name: ExporterName, options: ParsedFlags<typeof COMMON_FLAGS>): ListenAddress {
+  const whole = options["web.listen-address"];
+  if (whole && (options.port !== undefined || options.host !== undefined)) {
+    throw new UsageError(
+      'Cannot use "--web.listen-address" together with "--port" or "--host": give one or the other',
+    );
+  }
+  return whole ?? { hostname: options.host ?? "0.0.0.0", port: options.port ?? CATALOG[name].port };
+}
+
+function parsePath(text: string): string {
+  if (!/^\/[\w./-]+$/.test(text) || /^\/(?:health|page\.css|page\.js|-\/.*)$/.test(text)) {
+    throw new RangeError('must be a path such as "/metrics" that is not taken by another page');
+  }
+  return text;
+}
+
+/** A fault in answering one client or reading one source must not end the process that watches the others. */
+function keepAlive(log: Logger): void {
+  addEventListener("unhandledrejection", (event) => {
+    event.preventDefault();
+    log.error("unexpected failure", { error: event.reason, stack: event.reason?.stack });
+  });
+}
+
+function stopSignal(): Promise<Deno.Signal> {
+  return new Promise((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) {
+      Deno.addSignalListener(signal, () => resolve(signal));
+    }
+  });
+}
+
+function helpText(program: { name: ExporterName; summary: string }, flags: Flags): string {
+  const { artifact, port } = CATALOG[program.name];
+  const permissions = permissionFlags(program.name);
+  return `${artifact} ${VERSION}: ${program.summary}
+
+Usage: ${artifact} [FLAGS]
+
+${describeFlags(flags)}
+
+Permissions it needs:
+${permissions.map((flag) => `  ${flag}`).join("\n")}
+
+Example:
+  deno run ${permissions.join(" ")} exporters/${program.name}/main.ts
+  curl http://127.0.0.1:${port}/metrics
+`;
+}
+
+const ENCODER = new TextEncoder();
+
+function print(text: string): 0 {
+  Deno.stdout.writeSync(ENCODER.encode(text));
+  return 0;
+}
+
+function complain(text: string): void {
+  Deno.stderr.writeSync(ENCODER.encode(text));
+}

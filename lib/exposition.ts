@@ -1,0 +1,132 @@
+/**
+ * Turns samples into a `/metrics` page in the Prometheus text format 0.0.4 or OpenMetrics 1.0.
+ *
+ * prom-client's registry does the writing; it is handed samples that were read elsewhere, so that totals keep
+ * the source's own value and what vanished from the source vanishes from the page.
+ * Formats: https://prometheus.io/docs/instrumenting/exposition_formats/
+ *
+ * @module
+ */
+import { Registry } from "./prom_client.ts";
+
+/** A metric family: what stands in its HELP and TYPE lines. */
+export interface MetricDefinition {
+  /** Full name; a counter's ends in `_total`. */
+  readonly name: string;
+  readonly type: "counter" | "gauge" | "histogram";
+  /** A sentence that names the source and its raw unit. */
+  readonly help: string;
+  /** Names of the labels that every sample carries. */
+  readonly labels?: readonly string[];
+}
+
+/** Label values by label name. */
+export type Labels = Readonly<Record<string, string>>;
+
+/** A histogram's state: cumulative counts by upper bound, without the `+Inf` bucket. */
+export interface HistogramState {
+  readonly buckets: readonly (readonly [upperBound: number, cumulativeCount: number])[];
+  readonly sum: number;
+  readonly count: number;
+}
+
+interface Value {
+  readonly labels: Labels;
+  readonly value: number;
+  readonly metricName?: string;
+}
+
+/** The samples of one collection. Once rendered it is taken as final: collect into a new one. */
+export class Snapshot {
+  /** Values by definition, in the order added. */
+  readonly families: Map<MetricDefinition, Value[]> = new Map();
+
+  /** Adds a sample; undefined and NaN are dropped, for a value that cannot be read is absent. */
+  add(metric: MetricDefinition, value: number | bigint | undefined, labels: Labels = {}): void {
+    if (value === undefined || Number.isNaN(value)) return;
+    this.#valuesOf(metric).push({ labels, value: Number(value) });
+  }
+
+  /** Adds a histogram. */
+  addHistogram(metric: MetricDefinition, state: HistogramState, labels: Labels = {}): void {
+    const values = this.#valuesOf(metric);
+    const bucket = `${metric.name}_bucket`;
+    for (const [upperBound, count] of state.buckets) {
+      values.push({ metricName: bucket, labels: { ...labels, le: formatBound(upperBound) }, value: count });
+    }
+    values.push({ metricName: bucket, labels: { ...labels, le: "+Inf" }, value: state.count });
+    values.push({ metricName: `${metric.name}_sum`, labels, value: state.sum });
+    values.push({ metricName: `${metric.name}_count`, labels, value: state.count });
+  }
+
+  #valuesOf(metric: MetricDefinition): Value[] {
+    let values = this.families.get(metric);
+    if (!values) this.families.set(metric, values = []);
+    return values;
+  }
+}
+
+/** Formats a bucket's bound as OpenMetrics wants it: `1.0`, not `1`. */
+function formatBound(bound: number): string {
+  return Number.isInteger(bound) ? bound.toFixed(1) : String(bound);
+}
+
+/** A way to write a page, by its content type. */
+export type Format = "text" | "openmetrics";
+
+/** The Content-Type of each format. */
+export const CONTENT_TYPE = {
+  text: "text/plain; version=0.0.4; charset=utf-8",
+  openmetrics: "application/openmetrics-text; version=1.0.0; charset=utf-8",
+} as const satisfies Record<Format, string>;
+
+interface Block {
+  readonly name: string;
+  readonly text: string;
+}
+
+/** Renders snapshots to pages; a snapshot that was rendered before costs nothing again. */
+export class Exposition {
+  readonly #registry = {
+    text: new Registry(CONTENT_TYPE.text),
+    openmetrics: new Registry(CONTENT_TYPE.openmetrics),
+  };
+  readonly #blocks = {
+    text: new WeakMap<Snapshot, Block[]>(),
+    openmetrics: new WeakMap<Snapshot, Block[]>(),
+  };
+
+  /** One page with the families of all snapshots, ordered by name. No two snapshots may share a family. */
+  async render(snapshots: readonly Snapshot[], format: Format): Promise<string> {
+    const blocks: Block[] = [];
+    for (const snapshot of snapshots) blocks.push(...await this.#blocksOf(snapshot, format));
+    blocks.sort((left, right) => left.name < right.name ? -1 : 1);
+    let page = "";
+    for (const block of blocks) page += block.text;
+    return format === "openmetrics" ? `${page}# EOF\n` : page;
+  }
+
+  async #blocksOf(snapshot: Snapshot, format: Format): Promise<Block[]> {
+    const known = this.#blocks[format].get(snapshot);
+    if (known) return known;
+    const blocks: Block[] = [];
+    for (const [metric, values] of snapshot.families) {
+      blocks.push({ name: metric.name, text: await this.#write(metric, values, format) });
+    }
+    this.#blocks[format].set(snapshot, blocks);
+    return blocks;
+  }
+
+  async #write(metric: MetricDefinition, values: Value[], format: Format): Promise<string> {
+    const registry = this.#registry[format];
+    // In OpenMetrics a counter family has no `_total`; prom-client puts it back on each sample.
+    const name = format === "openmetrics" && metric.type === "counter"
+      ? metric.name.replace(/_total$/, "")
+      : metric.name;
+    const family = { ...metric, name, values, aggregator: "sum", get: () => Promise.resolve(family) };
+    registry.registerMetric(family as unknown as Parameters<typeof registry.registerMetric>[0]);
+    const text = await registry.getSingleMetricAsString(name);
+    registry.removeSingleMetric(name);
+    return `${text}\n`;
+  }
+}

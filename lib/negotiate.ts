@@ -1,0 +1,44 @@
+/**
+ * Which format and which encoding a client of `/metrics` wants.
+ *
+ * Scrapers send the same headers every time, so the answers are remembered.
+ *
+ * @module
+ */
+import { accepts, acceptsEncodings } from "@std/http/negotiation";
+import type { Format } from "./exposition.ts";
+
+/** How a page is to be sent. */
+export interface Representation {
+  readonly format: Format;
+  readonly gzip: boolean;
+}
+
+/** Parameters count in a match, so each form that scrapers ask for stands here; the first is the default. */
+const FORMAT_BY_TYPE: Readonly<Record<string, Format>> = {
+  "text/plain; version=0.0.4": "text",
+  "text/plain; version=0.0.4; escaping=allow-utf-8": "text",
+  "text/plain": "text",
+  "application/openmetrics-text; version=1.0.0": "openmetrics",
+  "application/openmetrics-text; version=1.0.0; escaping=allow-utf-8": "openmetrics",
+  "application/openmetrics-text": "openmetrics",
+};
+const TYPES = Object.keys(FORMAT_BY_TYPE);
+
+const REMEMBERED = 64;
+const known = new Map<string, Representation>();
+
+/** Returns what the request's Accept and Accept-Encoding ask for; the text format where they fit nothing. */
+export function negotiate(request: Pick<Request, "headers">): Representation {
+  const key = `${request.headers.get("accept")}\n${request.headers.get("accept-encoding")}`;
+  let answer = known.get(key);
+  if (!answer) {
+    answer = {
+      format: FORMAT_BY_TYPE[accepts(request, ...TYPES) ?? ""] ?? "text",
+      gzip: acceptsEncodings(request, "identity", "gzip") === "gzip",
+    };
+    // Only as many as honest scrapers can differ in: what a hostile one sends is not kept.
+    if (known.size < REMEMBERED && key.length < 1024) known.set(key, answer);
+  }
+  return answer;
+}

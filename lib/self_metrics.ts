@@ -1,0 +1,93 @@
+/**
+ * What an exporter says of its own process, sampled once a second together with the event loop's lag.
+ *
+ * @module
+ */
+import process from "node:process";
+import { type ExporterName, VERSION } from "../exporters/catalog.ts";
+import { type MetricDefinition, Snapshot } from "./exposition.ts";
+
+/** Metrics of the process, the same for every exporter. */
+export const SELF_METRICS = {
+  build: {
+    name: "exporter_build_info",
+    type: "gauge",
+    help: "Which exporter this is, its version and the version of Deno that runs it; always 1.",
+    labels: ["exporter", "version", "deno"],
+  },
+  simulated: {
+    name: "exporter_simulated",
+    type: "gauge",
+    help: "1 where the source is simulated for a demonstration and no value is real; absent otherwise.",
+  },
+  cpu: {
+    name: "process_cpu_seconds_total",
+    type: "counter",
+    help: "CPU time this process has used, user and system, in seconds.",
+  },
+  memory: {
+    name: "process_resident_memory_bytes",
+    type: "gauge",
+    help: "Resident memory of this process, in bytes.",
+  },
+  start: {
+    name: "process_start_time_seconds",
+    type: "gauge",
+    help: "Unix time at which this process started, in seconds.",
+  },
+  lag: {
+    name: "exporter_event_loop_lag_seconds",
+    type: "gauge",
+    help: "Largest delay of a one-second timer within the last minute, in seconds.",
+  },
+} as const satisfies Record<string, MetricDefinition>;
+
+const PERIOD_MS = 1000;
+const WINDOW = 60;
+
+/** Samples this process until disposed of. */
+export class SelfMetrics implements Disposable {
+  readonly #name: ExporterName;
+  readonly #simulated: boolean;
+  readonly #lagsMs: number[] = [];
+  readonly #timer: ReturnType<typeof setInterval>;
+  #expectedMs = performance.now() + PERIOD_MS;
+  #snapshot: Snapshot;
+
+  constructor(name: ExporterName, simulated: boolean) {
+    this.#name = name;
+    this.#simulated = simulated;
+    this.#snapshot = this.#sample();
+    this.#timer = setInterval(() => this.#tick(), PERIOD_MS);
+    this.#timer.unref();
+  }
+
+  /** The last sample, one second old at most unless the event loop lags. */
+  get snapshot(): Snapshot {
+    return this.#snapshot;
+  }
+
+  [Symbol.dispose](): void {
+    clearInterval(this.#timer);
+  }
+
+  #tick(): void {
+    const nowMs = performance.now();
+    this.#lagsMs.push(Math.max(0, nowMs - this.#expectedMs));
+    if (this.#lagsMs.length > WINDOW) this.#lagsMs.shift();
+    this.#expectedMs = nowMs + PERIOD_MS;
+    this.#snapshot = this.#sample();
+  }
+
+  #sample(): Snapshot {
+    const snapshot = new Snapshot();
+    const { user, system } = process.cpuUsage();
+    snapshot.add(SELF_METRICS.build, 1, { exporter: this.#name, version: VERSION, deno: Deno.version.deno });
+    if (this.#simulated) snapshot.add(SELF_METRICS.simulated, 1);
+    snapshot.add(SELF_METRICS.cpu, (user + system) / 1e6);
+    snapshot.add(SELF_METRICS.memory, Deno.memoryUsage().rss);
+    snapshot.add(SELF_METRICS.start, performance.timeOrigin / 1000);
+    if (this.#lagsMs.length > 0) snapshot.add(SELF_METRICS.lag, Math.max(...this.#lagsMs) / 1000);
+    return snapshot;
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * The HTTP side that all exporters share: `/metrics`, `/health`, the page at `/`.
+ *
+ * Health for tools follows https://prometheus.io/docs/prometheus/latest/management_api/
+ *
+ * @module
+ */
+import { STATUS_CODE } from "@std/http/status";
+import { type ExporterName, VERSION } from "../exporters/catalog.ts";
+import type { CollectorRunner, SourceStatus } from "./collector.ts";
+import { CONTENT_TYPE, Exposition, type Format, type Snapshot } from "./exposition.ts";
+import { negotiate } from "./negotiate.ts";
+import { PAGE_ASSETS, PAGE_HEADERS, type PageDescription, renderPage } from "./page.ts";
+
+/** Longest a scrape waits for its sources where the scraper names no time-out, in milliseconds. */
+export const DEFAULT_DEADLINE_MS = 9_500;
+/** Taken off the scraper's time-out for sending the page, in milliseconds. */
+const DEADLINE_MARGIN_MS = 500;
+/** Longest that `/health` and the page wait for fresh data, in milliseconds. */
+const HEALTH_DEADLINE_MS = 30;
+/** Scrapes under way at once; one more is refused. */
+export const MAX_SCRAPES = 40;
+
+/** What the server shows. */
+export interface ServerOptions {
+  readonly name: ExporterName;
+  readonly runners: readonly CollectorRunner[];
+  readonly page: PageDescription;
+  /** The process's own metrics. */
+  readonly self: { readonly snapshot: Snapshot };
+  /** Path of the metrics page. */
+  readonly telemetryPath: string;
+  /** What is simulated, where the sources are. */
+  readonly simulated?: string | undefined;
+  /** Routes of the exporter's own, asked first. */
+  readonly handle?:
+    | ((
+      request: Request,
+      info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+    ) => Response | Promise<Response> | undefined)
+    | undefined;
+}
+
+type Handler = (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Response | Promise<Response>;
+
+/** Returns the handler for `Deno.serve`. */
+export function createHandler(options: ServerOptions): Handler {
+  const metrics = createMetricsRoute(options);
+  const health = createHealthRoute(options);
+  const routes: Record<string, (request: Request) => Response | Promise<Response>> = {
+    "/health": health,
+    "/-/healthy": () => plainText("Healthy\n"),
+    "/-/ready": () => plainText("Ready\n"),
+    "/": async () => {
+      await settle(options.runners);
+      return new Response(renderPage(options), { headers: PAGE_HEADERS });
+    },
+    [options.telemetryPath]: metrics,
+  };
+  for (const { path, contentType, body } of PAGE_ASSETS) {
+    routes[path] = () => new Response(body, { headers: { ...PAGE_HEADERS, "content-type": contentType } });
+  }
+  return (request, info) => {
+    const own = options.handle?.(request, info);
+    if (own) return own;
+    const route = Object.hasOwn(routes, pathOf(request.url)) ? routes[pathOf(request.url)] : undefined;
+    if (!route) return plainText("Not found: see / for what there is\n", STATUS_CODE.NotFound);
+    if (request.method !== "GET" && request.method !== "HEAD") {
+      return plainText("Method not allowed\n", STATUS_CODE.MethodNotAllowed, { allow: "GET, HEAD" });
+    }
+    return route(request);
+  };
+}
+
+/** The path of an absolute URL, without the cost of parsing the rest. */
+function pathOf(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const end = url.search(/[?#]/);
+  return end < 0 ? url.slice(start) : url.slice(start, end);
+}
+
+function plainText(
+  body: string,
+  status: number = STATUS_CODE.OK,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(body, { status, headers: { "content-type": "text/plain; charset=utf-8", ...headers } });
+}
+
+interface RenderedPage {
+  readonly text: string;
+  gzipped?: Promise<Uint8Array<ArrayBuffer>>;
+}
+
+function createMetricsRoute(options: ServerOptions): (request: Request) => Promise<Response> {
+  const exposition = new Exposition();
+  const last: Partial<Record<Format, { snapshots: readonly Snapshot[]; page: RenderedPage }>> = {};
+  let underWay = 0;
+
+  /** The page of these snapshots, which is the last one's if nothing was read since. */
+  async function pageOf(snapshots: readonly Snapshot[], format: Format): Promise<RenderedPage> {
+    const known = last[format];
+    if (known && isSame(known.snapshots, snapshots)) return known.page;
+    const page = { text: await exposition.render(snapshots, format) };
+    last[format] = { snapshots, page };
+    return page;
+  }
+
+  return async (request) => {
+    if (underWay >= MAX_SCRAPES) {
+      return plainText("Too many scrapes at once\n", STATUS_CODE.ServiceUnavailable, { "retry-after": "1" });
+    }
+    underWay++;
+    try {
+      const deadlineMs = deadlineOf(request);
+      const statuses = await Promise.all(options.runners.map((runner) => runner.run(deadlineMs)));
+      const { format, gzip } = negotiate(request);
+      const snapshots = [...statuses.flatMap((status) => status.snapshots), options.self.snapshot];
+      const page = await pageOf(snapshots, format);
+      const headers: Record<string, string> = {
+        "content-type": CONTENT_TYPE[format],
+        vary: "accept, accept-encoding",
+      };
+      if (!gzip) return new Response(page.text, { headers });
+      headers["content-encoding"] = "gzip";
+      return new Response(await (page.gzipped ??= compress(page.text)), { headers });
+    } finally {
+      underWay--;
+    }
+  };
+}
+
+function isSame(left: readonly unknown[], right: readonly unknown[]): boolean {
+  return left.length === right.length && left.every((value, index) => value === right[index]);
+}
+
+/** How long this scrape may take: the scraper's own time-out less a margin. */
+function deadlineOf(request: Request): number {
+  const seconds = Number(request.headers.get("x-prometheus-scrape-timeout-seconds") ?? NaN);
+  if (!(seconds > 0)) return DEFAULT_DEADLINE_MS;
+  return Math.min(Math.max(seconds * 1000 - DEADLINE_MARGIN_MS, seconds * 500), 60_000);
+}
+
+async function compress(text: string): Promise<Uint8Array<ArrayBuffer>> {
+  const body = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+  return new Uint8Array(await new Response(body).arrayBuffer());
+}
+
+/** Gives the sources a moment to answer; what they said last holds where they do not. */
+async function settle(runners: readonly CollectorRunner[]): Promise<SourceStatus[]> {
+  await Promise.all(runners.map((runner) => runner.settle(HEALTH_DEADLINE_MS)));
+  return runners.map((runner) => runner.status);
+}
+
+/** The body of `/health`. */
+export interface HealthReport {
+  readonly status: "ok" | "degraded";
+  readonly exporter: ExporterName;
+  readonly version: string;
+  readonly uptime_seconds: number;
+  /** What is simulated, where the sources are. */
+  readonly simulated?: string;
+  readonly sources: readonly { readonly name: string; readonly up: boolean; readonly reason: string }[];
+}
+
+function createHealthRoute({ name, runners, simulated }: ServerOptions): () => Promise<Response> {
+  return async () => {
+    const statuses = await settle(runners);
+    const report: HealthReport = {
+      status: statuses.every(({ up, problems }) => up && problems.length === 0) ? "ok" : "degraded",
+      exporter: name,
+      version: VERSION,
+      uptime_seconds: Math.round(performance.now()) / 1000,
+      ...(simulated ? { simulated } : {}),
+      sources: statuses.map(({ source, up, problems }) => ({
+        name: source,
+        up,
+        reason: problems.map(({ message }) => message).join("; "),
+      })),
+    };
+    return Response.json(report, { headers: { "cache-control": "no-store" } });
+  };
+}

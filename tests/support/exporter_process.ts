@@ -1,0 +1,133 @@
+/**
+ * Runs an exporter as its users do, as a process of its own with the permission flags of its task.
+ *
+ * @module
+ */
+import { fromFileUrl } from "@std/path";
+import { type ExporterName, permissionFlags } from "../../exporters/catalog.ts";
+import type { HealthReport } from "../../lib/server.ts";
+
+/** This project's folder. */
+export const ROOT: string = fromFileUrl(new URL("../../", import.meta.url));
+
+/** Options of {@linkcode startExporter}. */
+export interface StartOptions {
+  /** Flags of the exporter; without a port among them it gets a free one. */
+  args?: string[];
+  /** Deno's flags in place of those of the exporter's task. */
+  permissions?: string[];
+  /** The module to run, relative to the project's folder. @default `exporters/<name>/main.ts` */
+  script?: string;
+  /** Words before `deno`: `["setpriv", "--reuid=65534"]`. */
+  prefix?: string[];
+  /** Environment variables to add. */
+  env?: Record<string, string>;
+}
+
+/** A running exporter; disposing of it ends it. */
+export interface ExporterProcess extends AsyncDisposable {
+  readonly url: string;
+  readonly port: number;
+  readonly pid: number;
+  /** Resolves with its exit code once it has ended. */
+  readonly exitCode: Promise<number>;
+  /** What it has written to standard error so far. */
+  stderr(): string;
+  metrics(init?: RequestInit): Promise<string>;
+  health(): Promise<HealthReport>;
+  kill(signal?: Deno.Signal): void;
+}
+
+/** The flags that choose where the libraries come from; see scripts/setup.ts. */
+export function setupFlags(): string[] {
+  return Deno.readTextFileSync(`${ROOT}.setup/flags`).trim().split(/\s+/).filter(Boolean);
+}
+
+/** The permission flags of an exporter's task, with its fixed port widened to any. */
+export function testPermissions(name: ExporterName): string[] {
+  return permissionFlags(name).map((flag) => flag.replace(/(--allow-net=)0\.0\.0\.0:\d+/, "$10.0.0.0"));
+}
+
+/** Starts an exporter and waits until it listens. @throws {Error} with its output when it ends instead */
+export async function startExporter(
+  name: ExporterName,
+  options: StartOptions = {},
+): Promise<ExporterProcess> {
+  const { args = [], script = `exporters/${name}/main.ts`, prefix = [], env = {} } = options;
+  const permissions = options.permissions ?? testPermissions(name);
+  const hasPort = args.some((arg) => /^--(?:port|web\.listen-address)/.test(arg));
+  const words = [
+    ...prefix,
+    Deno.execPath(),
+    "run",
+    ...setupFlags(),
+    ...permissions,
+    script,
+    ...(hasPort ? [] : ["--port=0"]),
+    ...args,
+  ];
+  const [command = "", ...rest] = words;
+  const child = new Deno.Command(command, {
+    args: rest,
+    cwd: ROOT,
+    stdin: "null",
+    stdout: "null",
+    stderr: "piped",
+    env,
+  }).spawn();
+  let stderr = "";
+  const port = Promise.withResolvers<number>();
+  const reading = (async () => {
+    for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
+      stderr += text;
+      const match = /address=\S*?:(\d+)/.exec(stderr);
+      if (match) port.resolve(Number(match[1]));
+    }
+    port.reject(new Error(`The exporter ended before it listened: ${stderr}`));
+  })();
+  port.promise.catch(() => {});
+  const exitCode = child.status.then(({ code }) => code);
+  const listening = await port.promise.catch(async (error) => {
+    await exitCode;
+    throw error;
+  });
+  const url = `http://127.0.0.1:${listening}`;
+  const get = async (path: string, init?: RequestInit): Promise<Response> => {
+    const response = await fetch(`${url}${path}`, init);
+    if (!response.ok) throw new Error(`${path} answers ${response.status}: ${await response.text()}`);
+    return response;
+  };
+  return {
+    url,
+    port: listening,
+    pid: child.pid,
+    exitCode,
+    stderr: () => stderr,
+    metrics: async (init) => await (await get("/metrics", init)).text(),
+    health: async () => await (await get("/health")).json(),
+    kill: (signal = "SIGTERM") => child.kill(signal),
+    async [Symbol.asyncDispose](): Promise<void> {
+      try {
+        child.kill("SIGKILL");
+      } catch (error) {
+        // It has ended by itself, as some tests want.
+        if (!(error instanceof TypeError)) throw error;
+      }
+      await exitCode;
+      await reading;
+    },
+  };
+}
+
+/** Waits until `check` answers without throwing, asking every 50 ms; then fails with its last error. */
+export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 10_000): Promise<T> {
+  const endMs = performance.now() + timeoutMs;
+  while (true) {
+    try {
+      return await check();
+    } catch (error) {
+      if (performance.now() > endMs) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
