@@ -87,10 +87,6 @@ interface Block {
 
 /** Renders snapshots to pages; a snapshot that was rendered before costs nothing again. */
 export class Exposition {
-  readonly #registry = {
-    text: new Registry(CONTENT_TYPE.text),
-    openmetrics: new Registry(CONTENT_TYPE.openmetrics),
-  };
   readonly #blocks = {
     text: new WeakMap<Snapshot, Block[]>(),
     openmetrics: new WeakMap<Snapshot, Block[]>(),
@@ -118,15 +114,14 @@ export class Exposition {
   }
 
   async #write(metric: MetricDefinition, values: Value[], format: Format): Promise<string> {
-    const registry = this.#registry[format];
+    // A registry for each family, since pages may be rendered at the same time.
+    const registry = new Registry(CONTENT_TYPE[format]);
     // In OpenMetrics a counter family has no `_total`; prom-client puts it back on each sample.
     const name = format === "openmetrics" && metric.type === "counter"
       ? metric.name.replace(/_total$/, "")
       : metric.name;
     const family = { ...metric, name, values, aggregator: "sum", get: () => Promise.resolve(family) };
     registry.registerMetric(family as unknown as Parameters<typeof registry.registerMetric>[0]);
-    const text = await registry.getSingleMetricAsString(name);
-    registry.removeSingleMetric(name);
-    return `${text}\n`;
+    return `${await registry.getSingleMetricAsString(name)}\n`;
   }
 }

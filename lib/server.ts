@@ -94,14 +94,14 @@ interface RenderedPage {
 
 function createMetricsRoute(options: ServerOptions): (request: Request) => Promise<Response> {
   const exposition = new Exposition();
-  const last: Partial<Record<Format, { snapshots: readonly Snapshot[]; page: RenderedPage }>> = {};
+  const last: Partial<Record<Format, { snapshots: readonly Snapshot[]; page: Promise<RenderedPage> }>> = {};
   let underWay = 0;
 
   /** The page of these snapshots, which is the last one's if nothing was read since. */
-  async function pageOf(snapshots: readonly Snapshot[], format: Format): Promise<RenderedPage> {
+  function pageOf(snapshots: readonly Snapshot[], format: Format): Promise<RenderedPage> {
     const known = last[format];
     if (known && isSame(known.snapshots, snapshots)) return known.page;
-    const page = { text: await exposition.render(snapshots, format) };
+    const page = exposition.render(snapshots, format).then((text) => ({ text }));
     last[format] = { snapshots, page };
     return page;
   }

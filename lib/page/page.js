@@ -4,9 +4,11 @@
  * @module
  */
 const PERIOD_MS = 2000;
+/** Ticks that are kept, and the fewest that the time axis spans. */
 const POINTS = 150;
+const LEAST_POINTS = 15;
 const COLOURS = 8;
-const CHART = { width: 900, height: 240, left: 64, bottom: 22, top: 8 };
+const CHART = { height: 240, left: 64, bottom: 22, top: 8 };
 
 const page = JSON.parse(document.body.dataset.page);
 const history = new Map();
@@ -89,6 +91,16 @@ function pathOf(points, x, y) {
   return path;
 }
 
+/** Ticks that the time axis spans: as many as there were, within bounds. */
+function span() {
+  return Math.min(Math.max(ticks, LEAST_POINTS), POINTS);
+}
+
+/** Where a tick lies on the time axis: 1 is now, 0 the oldest shown. */
+function shareOfSpan(tick) {
+  return 1 - (ticks - tick) / (span() - 1);
+}
+
 function drawChart() {
   const host = document.getElementById("chart");
   const lines = [...history].filter(([, { points }]) => points.length > 0);
@@ -96,9 +108,10 @@ function drawChart() {
     host.replaceChildren(element("p", { class: "empty" }, "No values to draw."));
     return;
   }
-  const { width, height, left, bottom, top } = CHART;
+  const { height, left, bottom, top } = CHART;
+  const width = Math.max(host.clientWidth, 240);
   const highest = Math.max(...lines.flatMap(([, { points }]) => points.map(([, value]) => value)), 1e-9);
-  const x = (tick) => left + (width - left) * (1 - (ticks - tick) / (POINTS - 1));
+  const x = (tick) => left + (width - left) * shareOfSpan(tick);
   const y = (value) => top + (height - top - bottom) * (1 - Math.max(value, 0) / (highest * 1.05));
   const summary = lines.map(([name, { points }]) => `${name} ${format(points.at(-1)[1], page.chart.unit)}`)
     .slice(0, 20);
@@ -118,7 +131,7 @@ function drawChart() {
     );
   }
   drawing.append(
-    svg("text", { x: left, y: height - 4 }, `${POINTS * PERIOD_MS / 60000} minutes ago`),
+    svg("text", { x: left, y: height - 4 }, `${span() * PERIOD_MS / 1000} s ago`),
     svg("text", { x: width, y: height - 4, "text-anchor": "end" }, "now"),
   );
   const legend = element("ul", { id: "legend" });
@@ -147,7 +160,7 @@ function sparkline(row) {
   const highest = Math.max(...own.points.map(([, value]) => value), 1e-9);
   const path = pathOf(
     own.points,
-    (tick) => 100 * (1 - (ticks - tick) / (POINTS - 1)),
+    (tick) => 100 * shareOfSpan(tick),
     (value) => 19 - 18 * Math.max(value, 0) / highest,
   );
   return svg("svg", {
