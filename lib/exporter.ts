@@ -99,6 +99,9 @@ const COMMON_FLAGS = {
 /** Time that requests in flight have to end once the exporter is told to stop, in milliseconds. */
 const STOP_DEADLINE_MS = 700;
 
+/** Time that a source has for the collection at start, in milliseconds. */
+const FIRST_DEADLINE_MS = 10_000;
+
 /** Runs an exporter until it is told to stop, and returns the exit code. */
 export async function runExporter<F extends Flags>(
   program: ExporterProgram<F>,
@@ -147,9 +150,10 @@ async function serve(
   const { program, exporter, log, address, telemetryPath, simulated } = options;
   const { artifact } = CATALOG[program.name];
   using self = new SelfMetrics(program.name, simulated !== undefined);
+  const runners = exporter.collectors.map((collector) => new CollectorRunner(collector, log));
   const server = listen(address, log, {
     name: program.name,
-    runners: exporter.collectors.map((collector) => new CollectorRunner(collector, log)),
+    runners,
     page: exporter.page,
     self,
     telemetryPath,
@@ -164,6 +168,8 @@ async function serve(
   const { hostname, port } = server.addr;
   dropPermissions(exporter.keep ?? [], [{ name: "net", host: `${address.hostname}:${address.port}` }]);
   log.info("listening", { exporter: program.name, version: VERSION, address: `${hostname}:${port}` });
+  // What is wrong with a source is told at once, not at the first scrape.
+  for (const runner of runners) runner.settle(FIRST_DEADLINE_MS);
   if (address.port === 0) print(`${JSON.stringify({ exporter: program.name, host: hostname, port })}\n`);
   const signal = await stopSignal();
   log.info("stopping", { signal });

@@ -1,0 +1,50 @@
+/**
+ * Says why a file of the powercap tree cannot be read, and what to do about it.
+ *
+ * @module
+ */
+import type { Problem } from "../../lib/collector.ts";
+
+/** The kernel's answers for a device that was taken away: ENXIO and ENODEV. */
+const GONE_REGEXP = /\(os error (?:6|19)\)/;
+
+/** Places that Deno opens to nobody but `--allow-all`. */
+const CLOSED_BY_DENO_REGEXP = /^\/(?:sys|proc|dev)(?:\/|$)/;
+
+/**
+ * Describes a failure on `path`; `what` begins the sentence: `Cannot read zone "intel-rapl:0"`.
+ * The reason is `permission`, `gone` or `invalid`.
+ */
+export function describeFailure(what: string, path: string, error: unknown): Problem {
+  // The sandbox refuses with NotCapable, the system with PermissionDenied; the two want different remedies.
+  if (error instanceof Deno.errors.NotCapable) {
+    return {
+      reason: "permission",
+      message: `${what}: Deno may not read "${path}": ${grantAdvice(path, error)}`,
+    };
+  }
+  if (error instanceof Deno.errors.PermissionDenied) {
+    return {
+      reason: "permission",
+      message:
+        `${what}: permission denied on "${path}": the kernel lets only root read energy counters; give ` +
+        `the exporter the capability CAP_DAC_READ_SEARCH (AmbientCapabilities= in its unit), or a group that a ` +
+        `udev rule lets read energy_uj`,
+    };
+  }
+  const message = error instanceof Error ? error.message : String(error);
+  if (error instanceof Deno.errors.NotFound || GONE_REGEXP.test(message)) {
+    return {
+      reason: "gone",
+      message: `${what}: "${path}" is gone: its driver or its processor was taken away`,
+    };
+  }
+  return { reason: "invalid", message: `${what}: "${path}" is of no use: ${message}` };
+}
+
+function grantAdvice(path: string, error: Error): string {
+  return CLOSED_BY_DENO_REGEXP.test(path) || error.message.includes("--allow-all")
+    ? `it keeps /sys, /proc and /dev closed; as root, run "mkdir -p /run/powercap && mount --bind ` +
+      `/sys/devices/virtual/powercap /run/powercap" and name that folder with --powercap`
+    : `name the folder of --powercap in --allow-read as well`;
+}
