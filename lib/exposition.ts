@@ -82,7 +82,10 @@ export const CONTENT_TYPE = {
 
 interface Block {
   readonly name: string;
+  /** HELP and TYPE, then the samples. */
   readonly text: string;
+  /** Where the samples begin. */
+  readonly samplesAt: number;
 }
 
 /** Renders snapshots to pages; a snapshot that was rendered before costs nothing again. */
@@ -92,13 +95,17 @@ export class Exposition {
     openmetrics: new WeakMap<Snapshot, Block[]>(),
   };
 
-  /** One page with the families of all snapshots, ordered by name. No two snapshots may share a family. */
+  /** One page with the families of all snapshots, ordered by name; several snapshots may add to a family. */
   async render(snapshots: readonly Snapshot[], format: Format): Promise<string> {
     const blocks: Block[] = [];
     for (const snapshot of snapshots) blocks.push(...await this.#blocksOf(snapshot, format));
-    blocks.sort((left, right) => left.name < right.name ? -1 : 1);
+    blocks.sort((left, right) => left.name < right.name ? -1 : Number(left.name > right.name));
     let page = "";
-    for (const block of blocks) page += block.text;
+    let family = "";
+    for (const { name, text, samplesAt } of blocks) {
+      page += name === family ? text.slice(samplesAt) : text;
+      family = name;
+    }
     return format === "openmetrics" ? `${page}# EOF\n` : page;
   }
 
@@ -107,7 +114,8 @@ export class Exposition {
     if (known) return known;
     const blocks: Block[] = [];
     for (const [metric, values] of snapshot.families) {
-      blocks.push({ name: metric.name, text: await this.#write(metric, values, format) });
+      const text = await this.#write(metric, values, format);
+      blocks.push({ name: metric.name, text, samplesAt: text.indexOf("\n", text.indexOf("\n") + 1) + 1 });
     }
     this.#blocks[format].set(snapshot, blocks);
     return blocks;

@@ -87,3 +87,18 @@ Deno.test({
     assertEquals(await promtoolCheck(await new Exposition().render([own], "text")), "");
   },
 });
+
+Deno.test("Exposition writes a family once, whichever snapshots add to it", async () => {
+  const [first, second] = [new Snapshot(), new Snapshot()];
+  first.add(BYTES, 1, { name: "first" });
+  second.add(RATIO, 0.5);
+  second.add(BYTES, 2, { name: "second" });
+  const page = await new Exposition().render([first, second], "text");
+  assertEquals(page.split("\n").slice(0, 5), [
+    "# HELP x_bytes_total Bytes.",
+    "# TYPE x_bytes_total counter",
+    'x_bytes_total{name="first"} 1',
+    'x_bytes_total{name="second"} 2',
+    "# HELP x_ratio A \\\\ and a\\nbreak.",
+  ]);
+});
