@@ -131,38 +131,32 @@ export class CollectorRunner {
   }
 
   /**
-   * Collects, or waits for the collection under way, `deadlineMs` at most.
-   * When time runs out, the source counts as down until that collection ends.
+   * Collects, or waits for the collection under way, `deadlineMs` at most; a collector that answers at once
+   * leaves nothing to wait for. When time runs out, the source counts as down until that collection ends.
    */
-  async run(deadlineMs: number): Promise<SourceStatus> {
-    if (!await this.settle(deadlineMs)) {
-      this.#publish(undefined, [{
-        reason: "timeout",
-        message: `Source "${this.#collector.source}" did not answer within ${
-          Math.round(deadlineMs)
-        } ms: it is slow or hangs; the values come back when it answers`,
-      }]);
-    }
-    return this.#status;
+  run(deadlineMs: number): SourceStatus | Promise<SourceStatus> {
+    const ended = this.settle(deadlineMs);
+    if (ended === true) return this.#status;
+    return ended.then((inTime) => {
+      if (!inTime) this.#publishTimeout(deadlineMs);
+      return this.#status;
+    });
   }
 
-  /** Like {@linkcode run}, but running out of time changes nothing. Returns whether the collection ended. */
-  async settle(deadlineMs: number): Promise<boolean> {
+  /** Like {@linkcode run}, but running out of time changes nothing. Tells whether the collection ended. */
+  settle(deadlineMs: number): true | Promise<boolean> {
     if (!this.#inFlight) {
       const pending = this.#begin(deadlineMs);
       if (!pending) return true;
       this.#inFlight = pending.finally(() => this.#inFlight = undefined);
     }
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const late = new Promise<false>((resolve) => timer = setTimeout(() => resolve(false), deadlineMs));
-    try {
-      return await Promise.race([this.#inFlight.then(() => true), late]);
-    } finally {
-      clearTimeout(timer);
-    }
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    const timer = setTimeout(() => resolve(false), deadlineMs);
+    this.#inFlight.then(() => resolve(true));
+    return promise.finally(() => clearTimeout(timer));
   }
 
-  /** Starts a collection; one that answers at once leaves nothing to wait for. */
+  /** Starts a collection, unless it is over at once. */
   #begin(deadlineMs: number): Promise<void> | undefined {
     const startedMs = this.#monotonicMs();
     const deadline = new AbortController();
@@ -181,6 +175,16 @@ export class CollectorRunner {
       this.#fail(error);
       return undefined;
     }
+  }
+
+  #publishTimeout(deadlineMs: number): void {
+    const { source } = this.#collector;
+    this.#publish(undefined, [{
+      reason: "timeout",
+      message:
+        `Source "${source}" did not answer within ${Math.round(deadlineMs)} ms: it is slow or hangs; ` +
+        "the values come back when it answers",
+    }]);
   }
 
   #accept(collection: Collection, startedMs: number): void {

@@ -87,47 +87,55 @@ function plainText(
   return new Response(body, { status, headers: { "content-type": "text/plain; charset=utf-8", ...headers } });
 }
 
-interface RenderedPage {
+/** A page as it is sent. */
+interface Representable {
+  readonly snapshots: readonly Snapshot[];
   readonly text: string;
   gzipped?: Promise<Uint8Array<ArrayBuffer>>;
 }
 
-function createMetricsRoute(options: ServerOptions): (request: Request) => Promise<Response> {
+function createMetricsRoute(options: ServerOptions): (request: Request) => Response | Promise<Response> {
   const exposition = new Exposition();
-  const last: Partial<Record<Format, { snapshots: readonly Snapshot[]; page: Promise<RenderedPage> }>> = {};
+  const last: Partial<Record<Format, Representable>> = {};
   let underWay = 0;
 
-  /** The page of these snapshots, which is the last one's if nothing was read since. */
-  function pageOf(snapshots: readonly Snapshot[], format: Format): Promise<RenderedPage> {
+  /** The last page again, if nothing was read since; this is what most scrapers of a busy exporter get. */
+  function pageOf(snapshots: readonly Snapshot[], format: Format): Representable | Promise<Representable> {
     const known = last[format];
-    if (known && isSame(known.snapshots, snapshots)) return known.page;
-    const page = exposition.render(snapshots, format).then((text) => ({ text }));
-    last[format] = { snapshots, page };
-    return page;
+    if (known && isSame(known.snapshots, snapshots)) return known;
+    return exposition.render(snapshots, format).then((text) => last[format] = { snapshots, text });
   }
 
-  return async (request) => {
+  function answer(statuses: readonly SourceStatus[], request: Request): Response | Promise<Response> {
+    const { format, gzip } = negotiate(request);
+    const snapshots = statuses.flatMap((status) => status.snapshots);
+    snapshots.push(options.self.snapshot);
+    const page = pageOf(snapshots, format);
+    return page instanceof Promise ? page.then((page) => send(page, format, gzip)) : send(page, format, gzip);
+  }
+
+  return (request) => {
     if (underWay >= MAX_SCRAPES) {
       return plainText("Too many scrapes at once\n", STATUS_CODE.ServiceUnavailable, { "retry-after": "1" });
     }
+    const deadlineMs = deadlineOf(request);
+    const statuses = options.runners.map((runner) => runner.run(deadlineMs));
+    if (isSettled(statuses)) return answer(statuses, request);
     underWay++;
-    try {
-      const deadlineMs = deadlineOf(request);
-      const statuses = await Promise.all(options.runners.map((runner) => runner.run(deadlineMs)));
-      const { format, gzip } = negotiate(request);
-      const snapshots = [...statuses.flatMap((status) => status.snapshots), options.self.snapshot];
-      const page = await pageOf(snapshots, format);
-      const headers: Record<string, string> = {
-        "content-type": CONTENT_TYPE[format],
-        vary: "accept, accept-encoding",
-      };
-      if (!gzip) return new Response(page.text, { headers });
-      headers["content-encoding"] = "gzip";
-      return new Response(await (page.gzipped ??= compress(page.text)), { headers });
-    } finally {
-      underWay--;
-    }
+    return Promise.all(statuses).then((settled) => answer(settled, request)).finally(() => underWay--);
   };
+}
+
+function isSettled(statuses: readonly (SourceStatus | Promise<SourceStatus>)[]): statuses is SourceStatus[] {
+  return !statuses.some((status) => status instanceof Promise);
+}
+
+function send(page: Representable, format: Format, gzip: boolean): Response | Promise<Response> {
+  const headers = { "content-type": CONTENT_TYPE[format], vary: "accept, accept-encoding" };
+  if (!gzip) return new Response(page.text, { headers });
+  return (page.gzipped ??= compress(page.text)).then((body) =>
+    new Response(body, { headers: { ...headers, "content-encoding": "gzip" } })
+  );
 }
 
 function isSame(left: readonly unknown[], right: readonly unknown[]): boolean {
