@@ -22,7 +22,9 @@ import {
 import type { PageDescription } from "./page.ts";
 import { dropPermissions, refusalOf } from "./permissions.ts";
 import { SelfMetrics } from "./self_metrics.ts";
-import { createHandler, type ServerOptions } from "./server.ts";
+import { createHandler } from "./server.ts";
+import type { FetchHandler } from "./web/fetch_adapter.ts";
+import type { Web } from "./web/mod.ts";
 
 /** An exporter that was started: what the server shows of it. */
 export interface Exporter {
@@ -80,6 +82,10 @@ const COMMON_FLAGS = {
     parse: parsePath,
     default: "/metrics",
   },
+  "web.config.file": {
+    placeholder: "FILE",
+    help: "TLS, basic auth and headers, in the format of Prometheus's own exporters",
+  },
   "log.level": {
     placeholder: "LEVEL",
     help: LOG_LEVELS.join(", "),
@@ -119,6 +125,7 @@ export async function runExporter<F extends Flags>(
     const log = createLogger({ level: common["log.level"], format: common["log.format"] });
     const address = listenAddress(program.name, common);
     keepAlive(log);
+    using web = await openWeb(common["web.config.file"], log);
     const exporter = await program.start(parsed, { log, simulated: simulated !== undefined });
     return await serve({
       program,
@@ -126,6 +133,7 @@ export async function runExporter<F extends Flags>(
       log,
       address,
       telemetryPath: common["web.telemetry-path"],
+      web,
       simulated,
     });
   } catch (error) {
@@ -141,17 +149,31 @@ interface ServeOptions {
   readonly log: Logger;
   readonly address: ListenAddress;
   readonly telemetryPath: string;
+  readonly web: Web | undefined;
   readonly simulated: string | undefined;
+}
+
+/** Reads the web configuration, if there is one: without it, nothing that it needs is loaded. */
+async function openWeb(path: string | undefined, log: Logger): Promise<Web | undefined> {
+  if (path === undefined) return undefined;
+  const { Web, WebConfigError } = await import("./web/mod.ts");
+  try {
+    return await Web.open(path, { log });
+  } catch (error) {
+    if (!(error instanceof WebConfigError)) throw error;
+    throw new UsageError(error.message, { cause: error });
+  }
 }
 
 async function serve(
   options: Omit<ServeOptions, "program"> & { program: { name: ExporterName } },
 ): Promise<number> {
-  const { program, exporter, log, address, telemetryPath, simulated } = options;
+  const { program, exporter, log, address, telemetryPath, web, simulated } = options;
   const { artifact } = CATALOG[program.name];
   using self = new SelfMetrics(program.name, simulated !== undefined);
-  const runners = exporter.collectors.map((collector) => new CollectorRunner(collector, log));
-  const server = listen(address, log, {
+  const collectors = web ? [...exporter.collectors, web] : exporter.collectors;
+  const runners = collectors.map((collector) => new CollectorRunner(collector, log));
+  const handler = createHandler({
     name: program.name,
     runners,
     page: exporter.page,
@@ -160,13 +182,17 @@ async function serve(
     simulated,
     handle: exporter.handle?.bind(exporter),
   });
+  const server = await listen(address, log, handler, web);
   if (server instanceof Error) {
     complain(`${artifact}: ${server.message}\n`);
     await exporter.stop?.();
     return 1;
   }
   const { hostname, port } = server.addr;
-  dropPermissions(exporter.keep ?? [], [{ name: "net", host: `${address.hostname}:${address.port}` }]);
+  dropPermissions([...exporter.keep ?? [], ...web?.keep ?? []], [{
+    name: "net",
+    host: `${address.hostname}:${address.port}`,
+  }]);
   log.info("listening", { exporter: program.name, version: VERSION, address: `${hostname}:${port}` });
   // What is wrong with a source is told at once, not at the first scrape.
   for (const runner of runners) runner.settle(FIRST_DEADLINE_MS);
@@ -179,21 +205,20 @@ async function serve(
 }
 
 /** Starts to listen, or returns what stands in the way, in words. */
-function listen(
+async function listen(
   address: ListenAddress,
   log: Logger,
-  options: ServerOptions,
-): Deno.HttpServer<Deno.NetAddr> | Error {
+  handler: FetchHandler,
+  web: Web | undefined,
+): Promise<Pick<Deno.HttpServer<Deno.NetAddr>, "addr" | "shutdown"> | Error> {
+  const onError = (error: unknown): Response => {
+    log.error("request failed", { error });
+    return new Response("Internal error\n", { status: 500 });
+  };
   try {
-    return Deno.serve({
-      hostname: address.hostname,
-      port: address.port,
-      onListen: () => {},
-      onError: (error) => {
-        log.error("request failed", { error });
-        return new Response("Internal error\n", { status: 500 });
-      },
-    }, createHandler(options));
+    if (web?.usesTls) return await web.listen({ ...address, handler: web.guard(handler), onError });
+    const { hostname, port } = address;
+    return Deno.serve({ hostname, port, onListen: () => {}, onError }, web?.guard(handler) ?? handler);
   } catch (error) {
     return new Error(
       `Cannot listen on "${address.hostname}:${address.port}": ${listenAdvice(address, error)}`,
