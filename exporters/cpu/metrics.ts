@@ -61,7 +61,7 @@ export const RAPL_METRICS = {
     labels: ZONE_LABELS,
   },
   wraps: {
-    name: "rapl_counter_wraps_total",
+    name: "rapl_energy_wraps_total",
     type: "counter",
     help: "Times that powercap energy_uj of the zone started again from 0 at max_energy_range_uj.",
     labels: ZONE_LABELS,
