@@ -62,6 +62,8 @@ export interface ExporterProgram<F extends Flags = Flags> {
 export interface RunOptions {
   /** What is simulated, for a demonstration: shown on the page and as `exporter_simulated`. */
   simulated?: string;
+  /** The commit that it was compiled from, for `--version`. */
+  commit?: string;
 }
 
 const COMMON_FLAGS = {
@@ -112,7 +114,7 @@ const FIRST_DEADLINE_MS = 10_000;
 export async function runExporter<F extends Flags>(
   program: ExporterProgram<F>,
   args: readonly string[],
-  { simulated }: RunOptions = {},
+  { simulated, commit }: RunOptions = {},
 ): Promise<number> {
   const { artifact } = CATALOG[program.name];
   try {
@@ -121,7 +123,10 @@ export async function runExporter<F extends Flags>(
     // The rest of this function knows the common flags' types, the program knows its own.
     const common = parsed as unknown as ParsedFlags<typeof COMMON_FLAGS>;
     if (common.help) return print(helpText(program, flags));
-    if (common.version) return print(`${artifact} ${VERSION} (deno ${Deno.version.deno})\n`);
+    if (common.version) {
+      const build = `deno ${Deno.version.deno}${commit ? `, commit ${commit}` : ""}`;
+      return print(`${artifact} ${VERSION} (${build})\n`);
+    }
     const log = createLogger({ level: common["log.level"], format: common["log.format"] });
     const address = listenAddress(program.name, common);
     keepAlive(log);
@@ -137,9 +142,13 @@ export async function runExporter<F extends Flags>(
       simulated,
     });
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    complain(`${artifact}: ${error.message}\n`);
-    return 2;
+    if (error instanceof UsageError) {
+      complain(`${artifact}: ${error.message}\n`);
+      return 2;
+    }
+    // Thrown on, it would be caught by what keeps a serving exporter alive, and this one does not serve.
+    complain(`${artifact}: Cannot go on: ${error instanceof Error ? error.stack : error}\n`);
+    return 1;
   }
 }
 

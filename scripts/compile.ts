@@ -1,0 +1,188 @@
+/**
+ * Compiles exporters to self-contained executables, with their permissions in them:
+ *
+ *     deno task compile [--target TRIPLE] [--exact] [NAME [FLAG…]]…
+ *
+ * All four without a name, into dist/ (with `--target` into dist/TRIPLE/), with their SHA256SUMS. The ports,
+ * addresses and paths that an exporter's flags name can be chosen when it starts, see
+ * exporters/narrow_grants.ts; with `--exact` they are those of its task, or of the FLAGs given here.
+ *
+ * From the environment: `DENORT_BIN` names the base binary where it cannot be downloaded, `DENO_COMPILE` the
+ * Deno that compiles where it is not this one.
+ *
+ * @module
+ */
+import { CATALOG, type ExporterName, VERSION } from "../exporters/catalog.ts";
+import { grantFlags, type Grants, grantsFor } from "../exporters/grants.ts";
+import { wideGrants } from "../exporters/narrow_grants.ts";
+import { parseSelection } from "./start.ts";
+
+/** Where the project lies; commands run there. */
+const ROOT = new URL("../", import.meta.url);
+
+/** What a build needs beside the name. */
+export interface CompileOptions {
+  /** The exporter's own flags: the program is compiled with permission for what they name. */
+  args?: readonly string[];
+  /** Grants exactly that instead of leaving ports, addresses and paths open until the start. */
+  exact?: boolean;
+  /** `x86_64-unknown-linux-gnu` or `aarch64-unknown-linux-gnu`. @default this machine's */
+  target?: string;
+  /** The folder of the result, relative to the project's. @default `dist` */
+  folder?: string;
+  /** The module whose `PROGRAM` it runs, relative to the project's folder. @default `exporters/NAME/main.ts` */
+  module?: string;
+}
+
+/** Bundles and compiles an exporter and returns the path of the executable, relative to the project's folder. */
+export async function compileExporter(name: ExporterName, options: CompileOptions = {}): Promise<string> {
+  const { args = [], exact = false, target, folder = "dist", module = `exporters/${name}/main.ts` } = options;
+  const { artifact } = CATALOG[name];
+  const parts = `${folder}/.${artifact}`;
+  const script = await bundle(name, { parts, module });
+  const compiler = Deno.env.get("DENO_COMPILE") || Deno.execPath();
+  const grants = exact ? grantsFor(name, args) : wideGrants(name, args);
+  const executable = `${folder}/${artifact}`;
+  await run(compiler, [
+    "compile",
+    ...["--quiet", "--no-check", "--no-config", "--no-lock"],
+    ...grantFlags(name, await knownTo(compiler, grants)),
+    ...(target ? [`--target=${target}`] : []),
+    `--output=${executable}`,
+    script,
+  ]);
+  await Deno.remove(new URL(parts, ROOT), { recursive: true });
+  return executable;
+}
+
+/**
+ * Puts an exporter and all it imports into one file: `deno compile` overflows its stack over npm imports
+ * (https://github.com/denoland/deno/issues/36746), and one file starts in half the time.
+ */
+async function bundle(
+  name: ExporterName,
+  { parts, module }: { parts: string; module: string },
+): Promise<string> {
+  await Deno.mkdir(new URL(parts, ROOT), { recursive: true });
+  const up = "../".repeat(parts.split("/").length);
+  await Deno.writeTextFile(
+    new URL(`${parts}/${name}_first.ts`, ROOT),
+    // ssh2, which dockerode brings, looks for its native parts beside the file that runs.
+    `import { narrowGrants } from "${up}exporters/narrow_grants.ts";
+narrowGrants("${name}", Deno.args);
+Object.assign(globalThis, { __dirname: "" });
+`,
+  );
+  await Deno.writeTextFile(
+    new URL(`${parts}/${name}.ts`, ROOT),
+    `import "./${name}_first.ts";
+import { runExporter } from "${up}lib/exporter.ts";
+import { PROGRAM } from "${up}${module}";
+Deno.exit(await runExporter(PROGRAM, Deno.args, ${JSON.stringify({ commit: await commit() })}));
+`,
+  );
+  const script = `${parts}/${name}.js`;
+  const setupFlags = (await Deno.readTextFile(new URL(".setup/flags", ROOT))).trim().split(/\s+/);
+  await run(Deno.execPath(), [
+    "bundle",
+    "--quiet",
+    ...setupFlags,
+    "--external=*.node",
+    `--output=${script}`,
+    `${parts}/${name}.ts`,
+  ]);
+  return script;
+}
+
+/** The commit that is built, marked if it was changed, or undefined outside of a git checkout. */
+async function commit(): Promise<string | undefined> {
+  try {
+    const { success, stdout } = await new Deno.Command("git", {
+      args: ["describe", "--always", "--exclude=*", "--dirty"],
+      cwd: ROOT,
+      stderr: "null",
+    }).output();
+    return success ? new TextDecoder().decode(stdout).trim() : undefined;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
+}
+
+/** Leaves out what the compiling Deno cannot parse: before 2.9 there were no grants for single Unix sockets. */
+async function knownTo(compiler: string, grants: Grants): Promise<Grants> {
+  const { stdout } = await new Deno.Command(compiler, { args: ["--version"] }).output();
+  const [, major, minor] = /^deno (\d+)\.(\d+)/.exec(new TextDecoder().decode(stdout)) ?? [];
+  if (Number(major) > 2 || Number(minor) >= 9) return grants;
+  return { ...grants, net: (grants.net ?? []).filter((entry) => !entry.startsWith("unix:")) };
+}
+
+async function run(command: string, args: string[]): Promise<void> {
+  const child = new Deno.Command(command, {
+    args,
+    cwd: ROOT,
+    stdin: "null",
+    stderr: "piped",
+    env: { DENO_NO_UPDATE_CHECK: "1", NO_COLOR: "1" },
+  });
+  const { success, stderr } = await child.output();
+  if (success) return;
+  const output = new TextDecoder().decode(stderr).replace(/\n\nStack backtrace:.*$/s, "").trim();
+  throw new BuildError(/denort/.test(output) ? `${output}\n\n${denortAdvice(args)}` : output);
+}
+
+/** A build that failed, with the output of what failed. */
+class BuildError extends Error {
+  override readonly name = "BuildError";
+}
+
+function denortAdvice(args: string[]): string {
+  const given = Deno.env.get("DENORT_BIN");
+  if (given) return `DENORT_BIN names ${given}: it must be the denort of exactly this Deno and target`;
+  const target = args.find((arg) => arg.startsWith("--target="))?.slice("--target=".length) ??
+    Deno.build.target;
+  return `The base binary of compiled programs cannot be downloaded here. Fetch
+  https://dl.deno.land/release/v${Deno.version.deno}/denort-${target}.zip
+on a machine that can, unpack it, and name it:
+  DENORT_BIN=/path/to/denort deno task compile`;
+}
+
+async function sha256(path: string): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
+  return new Uint8Array(digest).toHex();
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const rest = [...args];
+  const options: CompileOptions = {};
+  for (let first = rest[0]; first?.startsWith("--"); first = rest[0]) {
+    rest.shift();
+    const [flag, value = flag === "--target" ? rest.shift() : undefined] = first.split("=");
+    if (flag === "--exact") options.exact = true;
+    else if (flag === "--target" && value) Object.assign(options, { target: value, folder: `dist/${value}` });
+    else throw new RangeError(`Cannot use "${first}": want --exact or --target TRIPLE before the names`);
+  }
+  const sums: string[] = [];
+  for (const [name, flags] of parseSelection(rest)) {
+    const executable = await compileExporter(name, { ...options, args: flags });
+    const { size } = await Deno.stat(new URL(executable, ROOT));
+    say(`compile: ${executable} ${VERSION}, ${(size / 1e6).toFixed(1)} MB`);
+    sums.push(`${await sha256(executable)}  ${CATALOG[name].artifact}\n`);
+  }
+  await Deno.writeTextFile(new URL(`${options.folder ?? "dist"}/SHA256SUMS`, ROOT), sums.join(""));
+  return 0;
+}
+
+function say(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+if (import.meta.main) {
+  try {
+    Deno.exit(await main(Deno.args));
+  } catch (error) {
+    if (!(error instanceof BuildError || error instanceof RangeError)) throw error;
+    say(`compile: ${error.message}`);
+    Deno.exit(error instanceof RangeError ? 2 : 1);
+  }
+}
