@@ -140,7 +140,7 @@ function walkFolder(tree: { root: string; found: Found }, name: string, place: P
     if (!(error instanceof Deno.errors.NotFound)) tree.found.closed.push({ path, error });
     return;
   }
-  const isZone = entries.some((entry) => entry.name === "energy_uj" && !entry.isDirectory);
+  const isZone = entries.some((entry) => entry.name === "energy_uj" && entry.isFile);
   const zone = isZone ? readZone(tree.root, path, entries, place.parent) : undefined;
   if (zone) tree.found.zones.push(zone);
   if (place.depth === MAX_DEPTH) return;
