@@ -21,7 +21,7 @@ for (const [program, start] of SCRAPERS) {
   Deno.test({
     name: `${program} scrapes text and OpenMetrics and answers rapl_power_watts with the power that was set`,
     ...needs(program),
-    async fn() {
+    async fn(): Promise<void> {
       using power = new SteadyPower({
         "intel-rapl/intel-rapl:0": { name: "package-0", watts: WATTS["package-0"] },
         "intel-rapl/intel-rapl:0/intel-rapl:0:0": { name: "dram", watts: WATTS.dram },

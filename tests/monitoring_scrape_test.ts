@@ -10,7 +10,7 @@ const EXAMPLE = Deno.readTextFileSync(`${ROOT}monitoring/scrape/workers/fleet.ym
 Deno.test({
   name: "promtool and VictoriaMetrics' own strict dry runs accept the scrape configurations",
   ...needs("promtool", "victoria-metrics", "vmagent", "openssl"),
-  async fn(t) {
+  async fn(t): Promise<void> {
     using copy = copyMonitoring({ workers: { "fleet.yml": EXAMPLE } });
     await writeSecrets(copy.scrape("secrets"));
     const promtool = (file: string): string[] => ["promtool", "check", "config", copy.scrape(file)];
@@ -87,7 +87,7 @@ for (const [program, file, start] of SCRAPERS) {
   Deno.test({
     name: `${program} finds the four exporters of each worker in the example fleet`,
     ...needs(program),
-    async fn() {
+    async fn(): Promise<void> {
       // At this interval none of these hosts is asked for anything before the test is over.
       using copy = copyMonitoring({ workers: { "fleet.yml": EXAMPLE }, interval: "23h" });
       await using scraper = await start(copy.scrape(file));
