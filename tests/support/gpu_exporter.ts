@@ -20,7 +20,7 @@ export function startGpuExporter(
 /** The value of the first sample whose line begins so; undefined when there is none. */
 export function sampleOf(page: string, start: string): number | undefined {
   const line = page.split("\n").find((line) =>
-    line.startsWith(start) && /[{ ]/.test(line.charAt(start.length) || " ")
+    line.startsWith(start) && (start.endsWith("{") || !/^\w/.test(line.slice(start.length)))
   );
   return line === undefined ? undefined : Number(line.slice(line.lastIndexOf(" ") + 1));
 }

@@ -16,9 +16,11 @@
 //   event 1 gpu0 8 79                      an event, given once: serial number, GPU, type, data
 //   sys delay_us 100 / sys serial 1        every call takes that long / and one waits for the other
 //   sys record_size 32                     what the process lists write per record
+//   sys max_wait_ms 20                     waiting for an event times out earlier than asked
 //
-// The most exact scope wins. What the script does not name is not supported (3). Calling it in a way that would
-// be undefined with the real library (shutdown during a call, a set used after free) ends the process.
+// The most exact scope wins, within it the last line. What the script does not name is not supported (3).
+// Calling it in a way that would be undefined with the real library (shutdown during a call, a set used after
+// free) ends the process.
 // -DOLD_DRIVER leaves out what drivers before R510 do not export.
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -47,7 +49,7 @@ static char *script_text;
 static line lines[MAX_LINES];
 static int line_count;
 static struct stat script_stat;
-static u64 delay_us, record_size;
+static u64 delay_us, record_size, max_wait_ms;
 static int serial;
 
 static atomic_int initialized, generation, inside, inside_wait, sets, last_event;
@@ -80,7 +82,7 @@ static void load_script(void) {
   size_t got = fread(script_text, 1, now.st_size, file);
   script_text[got] = 0;
   fclose(file);
-  line_count = 0, delay_us = 0, serial = 0, record_size = 0;
+  line_count = 0, max_wait_ms = 0, delay_us = 0, serial = 0, record_size = 0;
   char *rest = script_text, *one;
   while ((one = strsep(&rest, "\n"))) {
     if (!*one || *one == '#') continue;
@@ -91,6 +93,7 @@ static void load_script(void) {
     l->answer = one ? one : "";
     if (!l->function) misuse("script line without a function");
     if (!strcmp(l->function, "delay_us")) delay_us = strtoull(l->answer, 0, 10);
+    if (!strcmp(l->function, "max_wait_ms")) max_wait_ms = strtoull(l->answer, 0, 10);
     if (!strcmp(l->function, "serial")) serial = atoi(l->answer);
     if (!strcmp(l->function, "record_size")) record_size = strtoull(l->answer, 0, 10);
     line_count++;
@@ -98,13 +101,11 @@ static void load_script(void) {
 }
 
 static const char *find(const char *scope, const char *function) {
-  const char *all = NULL;
-  for (int i = 0; i < line_count; i++) {
+  for (int i = line_count - 1; i >= 0; i--) {
     if (strcmp(lines[i].scope, scope)) continue;
-    if (!strcmp(lines[i].function, function)) return lines[i].answer;
-    if (!strcmp(lines[i].function, "*")) all = lines[i].answer;
+    if (!strcmp(lines[i].function, function) || !strcmp(lines[i].function, "*")) return lines[i].answer;
   }
-  return all;
+  return NULL;
 }
 
 static void take_time(void) {
@@ -392,6 +393,7 @@ static int wait_event(handle set, char *data, u32 timeout_ms) {
   for (u32 waited = 0; result == TIMEOUT && waited < timeout_ms; waited += 5) {
     pthread_mutex_lock(&script_lock);
     load_script();
+    if (max_wait_ms && max_wait_ms < timeout_ms) timeout_ms = (u32)max_wait_ms;
     for (int i = 0; i < line_count && result == TIMEOUT; i++) {
       if (!strcmp(lines[i].function, "nvmlEventSetWait_v2") && lines[i].answer[0] == '!') result = atoi(lines[i].answer + 1);
       if (strcmp(lines[i].scope, "event") || atoi(lines[i].function) <= last_event) continue;
