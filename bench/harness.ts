@@ -126,22 +126,38 @@ export function median(values: readonly number[]): number {
   return values.toSorted((left, right) => left - right)[values.length >> 1] ?? NaN;
 }
 
-/** Loads targets in turn, `rounds` times `seconds` each after a warm-up, then reads their memory. */
+/** What it takes to see a server as it is in use: a hundred scrapes, some of them compressed. */
+async function scrapeAHundredTimes({ url }: Target): Promise<void> {
+  for (let index = 0; index < 100; index++) {
+    // fetch asks for gzip, as scrapers do.
+    await (await fetch(url)).arrayBuffer();
+  }
+}
+
+/**
+ * Reads the targets' memory after a hundred scrapes, then loads them in turn, `rounds` times `seconds` each
+ * after a warm-up, and reads their anonymous memory again.
+ */
 export async function compareUnderLoad(
   targets: readonly Target[],
   { rounds = 9, seconds = 2 }: { rounds?: number; seconds?: number } = {},
 ): Promise<Record<string, Row>> {
+  const used = new Map<string, Row>();
+  for (const target of targets) {
+    await scrapeAHundredTimes(target);
+    used.set(target.name, memory(target.child.pid));
+  }
   const measured = new Map<string, Row[]>(targets.map(({ name }) => [name, []]));
   for (const target of targets) await load(target, 1);
   for (let round = 0; round < rounds; round++) {
     for (const target of targets) measured.get(target.name)?.push(await load(target, seconds));
   }
-  return Object.fromEntries(
-    targets.map(({ name, child, startMs }) => [
-      name,
-      { ...medians(measured.get(name) ?? []), ...memory(child.pid), start_ms: startMs },
-    ]),
-  );
+  return Object.fromEntries(targets.map(({ name, child, startMs }) => [name, {
+    ...medians(measured.get(name) ?? []),
+    ...used.get(name),
+    anonymous_after_load_mb: memory(child.pid).anonymous_mb ?? NaN,
+    start_ms: startMs,
+  }]));
 }
 
 /** Describes the machine and the date for a report. */
