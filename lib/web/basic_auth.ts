@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { Buffer } from "node:buffer";
+import type { Buffer } from "node:buffer";
 import { createHmac, randomBytes, timingSafeEqual } from "node:crypto";
 import type { PasswordCheck } from "./password_checks.ts";
 
@@ -104,9 +104,19 @@ export class BasicAuth {
 
 function parseBasic(header: string | null): { user: string; password: string } | undefined {
   if (!header || header.length > MAX_HEADER_LENGTH) return undefined;
-  const [, encoded] = /^basic +([A-Za-z0-9+/]+={0,2})$/i.exec(header) ?? [];
-  if (encoded === undefined) return undefined;
-  const text = Buffer.from(encoded, "base64").toString("utf8");
-  const colon = text.indexOf(":");
-  return colon < 0 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) };
+  const [, encoded] = /^basic +(\S+)$/i.exec(header) ?? [];
+  const text = encoded && decode(encoded);
+  const colon = text?.indexOf(":") ?? -1;
+  return text && colon >= 0 ? { user: text.slice(0, colon), password: text.slice(colon + 1) } : undefined;
 }
+
+function decode(base64: string): string | undefined {
+  try {
+    return UTF8.decode(Uint8Array.fromBase64(base64, { lastChunkHandling: "strict" }));
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
