@@ -14,7 +14,9 @@ import {
   type ProgressBlock,
 } from "./progress_block.ts";
 
-const PAIR_REGEXP = /([A-Za-z]+)=\s*([^\s=]+)/g;
+// The last line has an L after the first video stream's values, before whatever comes next (`Lsize=`, `Lq=`).
+const PAIR_REGEXP = /(L?)([a-z]+)=\s*([^\s=]+)/g;
+const SUMMARY_REGEXP = /^(\[out#\S+ @ \w+\] )?video:\S+ audio:\S+ .*muxing overhead/;
 const SIZE_REGEXP = /^(\d+)(B|kB|KiB)$/;
 const BITRATE_REGEXP = /^(-?\d.*)kbits\/s$/;
 
@@ -31,7 +33,8 @@ export function parseLogLine(line: string, onError: () => void): ProgressBlock |
     if (value === undefined) onError();
     return value;
   };
-  for (const [, key, text = ""] of line.matchAll(PAIR_REGEXP)) {
+  for (const [, mark, key, text = ""] of line.matchAll(PAIR_REGEXP)) {
+    if (mark) block.final = true;
     switch (key) {
       case "frame":
         block.frames = read(text, parseNumber);
@@ -47,10 +50,6 @@ export function parseLogLine(line: string, onError: () => void): ProgressBlock |
         }
         break;
       }
-      case "Lsize":
-        block.final = true;
-        block.outputBytes = read(text, parseSize);
-        break;
       case "size":
         block.outputBytes = read(text, parseSize);
         break;
@@ -75,6 +74,15 @@ export function parseLogLine(line: string, onError: () => void): ProgressBlock |
     }
   }
   return block;
+}
+
+/**
+ * Whether a line sums up an encode, and where that stands: after the last status line, or, from version 7 on,
+ * before it. Without video, nothing else in the log tells that it is over.
+ */
+export function parseSummary(line: string): "after" | "before" | undefined {
+  const match = SUMMARY_REGEXP.exec(line);
+  return match ? match[1] ? "before" : "after" : undefined;
 }
 
 function parseSize(text: string): number | undefined {

@@ -9,7 +9,7 @@
  * @module
  */
 import { LineSplitter } from "./line_splitter.ts";
-import { parseBitrate, parseLogLine, parseSpeed } from "./log_line.ts";
+import { parseBitrate, parseLogLine, parseSpeed, parseSummary } from "./log_line.ts";
 import {
   MAX_QUANTIZERS,
   type MutableProgressBlock,
@@ -42,6 +42,10 @@ export class ProgressParser {
   readonly #decoder = new TextDecoder("latin1");
   #block = emptyBlock();
   #midBlock: boolean;
+  /** Whether the log has said that the encode is over; undefined before its first status line. */
+  #isEnded: boolean | undefined;
+  /** Whether the next status line of the log is the last one. */
+  #isStatusLast = false;
 
   constructor({ onBlock, onError, midStream = false }: ProgressParserOptions) {
     this.#onBlock = onBlock;
@@ -63,16 +67,29 @@ export class ProgressParser {
 
   #line(line: string): void {
     const equals = line.indexOf("=");
-    if (equals < 0) return;
-    if (line.indexOf("=", equals + 1) >= 0) {
-      const block = parseLogLine(line, this.#onError);
-      if (block) this.#onBlock(block);
-      return;
-    }
+    if (equals < 0) return this.#summary(line);
+    if (line.indexOf("=", equals + 1) >= 0) return this.#status(line);
     const key = line.slice(0, equals);
     const text = line.slice(equals + 1).trim();
     if (key === "progress") this.#close(text);
     else if (text !== "N/A") this.#assign(key, text);
+  }
+
+  #status(line: string): void {
+    const block = parseLogLine(line, this.#onError);
+    if (!block) return;
+    const isFinal = block.final || this.#isStatusLast;
+    this.#isStatusLast = false;
+    this.#isEnded = isFinal;
+    this.#onBlock(isFinal ? { ...block, final: true } : block);
+  }
+
+  #summary(line: string): void {
+    const place = this.#isEnded === false ? parseSummary(line) : undefined;
+    if (place === "before") this.#isStatusLast = true;
+    if (place !== "after") return;
+    this.#isEnded = true;
+    this.#onBlock({ ...emptyBlock(), final: true });
   }
 
   #close(text: string): void {
