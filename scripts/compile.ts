@@ -1,9 +1,10 @@
 /**
  * Compiles exporters to self-contained executables, with their permissions in them:
  *
- *     deno task compile [--target TRIPLE] [--exact] [NAME [FLAG…]]…
+ *     deno task compile [--target TRIPLE] [--exact] [--bundle] [NAME [FLAG…]]…
  *
- * All four without a name, into dist/ (with `--target` into dist/TRIPLE/), with their SHA256SUMS. The ports,
+ * All four without a name, into dist/ (with `--target` into dist/TRIPLE/), with their SHA256SUMS. Beside each
+ * lies the bundle that it was made of, for machines that have Deno; `--bundle` makes only these. The ports,
  * addresses and paths that an exporter's flags name can be chosen when it starts, see
  * exporters/narrow_grants.ts; with `--exact` they are those of its task, or of the FLAGs given here.
  *
@@ -38,8 +39,7 @@ export interface CompileOptions {
 export async function compileExporter(name: ExporterName, options: CompileOptions = {}): Promise<string> {
   const { args = [], exact = false, target, folder = "dist", module = `exporters/${name}/main.ts` } = options;
   const { artifact } = CATALOG[name];
-  const parts = `${folder}/.${artifact}`;
-  const script = await bundle(name, { parts, module });
+  const script = await bundleExporter(name, { folder, module });
   const compiler = Deno.env.get("DENO_COMPILE") || Deno.execPath();
   const grants = exact ? grantsFor(name, args) : wideGrants(name, args);
   const executable = `${folder}/${artifact}`;
@@ -51,18 +51,19 @@ export async function compileExporter(name: ExporterName, options: CompileOption
     `--output=${executable}`,
     script,
   ]);
-  await Deno.remove(new URL(parts, ROOT), { recursive: true });
   return executable;
 }
 
 /**
- * Puts an exporter and all it imports into one file: `deno compile` overflows its stack over npm imports
- * (https://github.com/denoland/deno/issues/36746), and one file starts in half the time.
+ * Puts an exporter and all it imports into one file and returns its path. `deno compile` overflows its stack
+ * over npm imports (https://github.com/denoland/deno/issues/36746), and one file starts in half the time.
  */
-async function bundle(
+export async function bundleExporter(
   name: ExporterName,
-  { parts, module }: { parts: string; module: string },
+  { folder = "dist", module = `exporters/${name}/main.ts` }: Pick<CompileOptions, "folder" | "module"> = {},
 ): Promise<string> {
+  const { artifact } = CATALOG[name];
+  const parts = `${folder}/.${artifact}`;
   await Deno.mkdir(new URL(parts, ROOT), { recursive: true });
   const up = "../".repeat(parts.split("/").length);
   await Deno.writeTextFile(
@@ -81,7 +82,7 @@ import { PROGRAM } from "${up}${module}";
 Deno.exit(await runExporter(PROGRAM, Deno.args, ${JSON.stringify({ commit: await commit() })}));
 `,
   );
-  const script = `${parts}/${name}.js`;
+  const script = `${folder}/${artifact}.js`;
   const setupFlags = (await Deno.readTextFile(new URL(".setup/flags", ROOT))).trim().split(/\s+/);
   await run(Deno.execPath(), [
     "bundle",
@@ -91,6 +92,7 @@ Deno.exit(await runExporter(PROGRAM, Deno.args, ${JSON.stringify({ commit: await
     `--output=${script}`,
     `${parts}/${name}.ts`,
   ]);
+  await Deno.remove(new URL(parts, ROOT), { recursive: true });
   return script;
 }
 
@@ -147,29 +149,38 @@ on a machine that can, unpack it, and name it:
   DENORT_BIN=/path/to/denort deno task compile`;
 }
 
-async function sha256(path: string): Promise<string> {
-  const digest = await crypto.subtle.digest("SHA-256", await Deno.readFile(path));
+async function sha256(content: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = await crypto.subtle.digest("SHA-256", content);
   return new Uint8Array(digest).toHex();
 }
 
 async function main(args: readonly string[]): Promise<number> {
   const rest = [...args];
   const options: CompileOptions = {};
+  let onlyBundle = false;
   for (let first = rest[0]; first?.startsWith("--"); first = rest[0]) {
     rest.shift();
     const [flag, value = flag === "--target" ? rest.shift() : undefined] = first.split("=");
     if (flag === "--exact") options.exact = true;
+    else if (flag === "--bundle") onlyBundle = true;
     else if (flag === "--target" && value) Object.assign(options, { target: value, folder: `dist/${value}` });
-    else throw new RangeError(`Cannot use "${first}": want --exact or --target TRIPLE before the names`);
+    else {throw new RangeError(
+        `Cannot use "${first}" before the names: want --target TRIPLE, --exact or --bundle`,
+      );}
   }
+  const folder = options.folder ?? "dist";
   const sums: string[] = [];
   for (const [name, flags] of parseSelection(rest)) {
-    const executable = await compileExporter(name, { ...options, args: flags });
-    const { size } = await Deno.stat(new URL(executable, ROOT));
-    say(`compile: ${executable} ${VERSION}, ${(size / 1e6).toFixed(1)} MB`);
-    sums.push(`${await sha256(executable)}  ${CATALOG[name].artifact}\n`);
+    const { artifact } = CATALOG[name];
+    if (onlyBundle) await bundleExporter(name, options);
+    else await compileExporter(name, { ...options, args: flags });
+    for (const file of onlyBundle ? [`${artifact}.js`] : [artifact, `${artifact}.js`]) {
+      const content = await Deno.readFile(new URL(`${folder}/${file}`, ROOT));
+      sums.push(`${await sha256(content)}  ${file}\n`);
+      say(`compile: ${folder}/${file} ${VERSION}, ${(content.length / 1e6).toFixed(1)} MB`);
+    }
   }
-  await Deno.writeTextFile(new URL(`${options.folder ?? "dist"}/SHA256SUMS`, ROOT), sums.join(""));
+  await Deno.writeTextFile(new URL(`${folder}/SHA256SUMS`, ROOT), sums.join(""));
   return 0;
 }
 
