@@ -2,8 +2,8 @@ import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/as
 import { INTEL_RANGE_MICROJOULES } from "../scripts/demo/powercap_tree.ts";
 import { eventually, ROOT, setupFlags, startExporter, testPermissions } from "./support/exporter_process.ts";
 import { TemporaryTree, valueOf } from "./support/powercap.ts";
-import { canMakeNamespaces, PRIVATE_MACHINE_PROGRAMS, startPrivately } from "./support/private_machine.ts";
-import { needs } from "./support/programs.ts";
+import { PRIVATE_MACHINE_PROGRAMS, startPrivately } from "./support/private_machine.ts";
+import { needs, needsNamespaces } from "./support/programs.ts";
 
 const PACKAGE_0 = {
   path: "intel-rapl/intel-rapl:0",
@@ -18,8 +18,8 @@ const PACKAGE_1 = {
 const START_MICROJOULES = INTEL_RANGE_MICROJOULES - 100_000_000n;
 
 function needsPrivateMachine(): { ignore: boolean } {
-  const { ignore } = needs(...PRIVATE_MACHINE_PROGRAMS);
-  return { ignore: ignore || !canMakeNamespaces() };
+  const programs = needs(...PRIVATE_MACHINE_PROGRAMS);
+  return programs.ignore ? programs : needsNamespaces();
 }
 
 /** A tree of two packages that everybody may read. */

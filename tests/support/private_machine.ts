@@ -31,12 +31,6 @@ exec setpriv --reuid="$user" --regid="$user" --clear-groups /run/deno "$@"
 /** Programs that {@linkcode startPrivately} runs. */
 export const PRIVATE_MACHINE_PROGRAMS = ["unshare", "nsenter", "setpriv", "ip", "curl"] as const;
 
-/** Whether this process may make namespaces. */
-export function canMakeNamespaces(): boolean {
-  return Deno.uid() === 0 &&
-    new Deno.Command("unshare", { args: ["-mn", "true"], stderr: "null" }).outputSync().success;
-}
-
 /** A user without any rights. */
 const NOBODY = 65534;
 
