@@ -92,6 +92,18 @@ Deno.test({
         assertEquals(valueOf(page, "exporter_source_error"), undefined);
       });
     });
+    await t.step("its whole folder becomes unreadable", async () => {
+      const folder = `${tree.root}/${PACKAGE_1.path}`;
+      Deno.chmodSync(folder, 0o700);
+      await pageWith((page) => {
+        assertEquals([energyOf(page, PACKAGE_0), energyOf(page, PACKAGE_1)], [120, undefined]);
+        assertEquals(valueOf(page, "exporter_source_error", { reason: "permission" }), 1);
+        assertEquals(valueOf(page, "exporter_source_error", { reason: "gone" }), undefined);
+        assertEquals(valueOf(page, "rapl_node_energy_joules_total"), undefined);
+      });
+      Deno.chmodSync(folder, 0o755);
+      await pageWith((page) => assertEquals(energyOf(page, PACKAGE_1), 7));
+    });
     await t.step("one is taken away", async () => {
       tree.remove(PACKAGE_1.path);
       await pageWith((page) => {

@@ -1,6 +1,6 @@
 import { assert, assertEquals, assertGreater, assertLessOrEqual, assertStringIncludes } from "@std/assert";
 import { EnergyFile } from "../exporters/cpu/powercap.ts";
-import type { CounterFile } from "../exporters/cpu/sampler.ts";
+import type { CounterFile } from "../exporters/cpu/zone_reader.ts";
 import { INTEL_RANGE_MICROJOULES, SMALL_RANGE_MICROJOULES } from "../scripts/demo/powercap_tree.ts";
 import { SamplerOnClock, TemporaryTree, valueOf } from "./support/powercap.ts";
 
