@@ -90,6 +90,17 @@ Deno.test("walkPowercap() reads limits, range and enabled, and leaves out what a
   ]);
 });
 
+Deno.test("walkPowercap() tells constraints apart whatever they are called", () => {
+  const limits = ["long_term_2", "long_term", "long_term"].map((name) => ({ name, limitMicrowatts: 1 }));
+  using tree = new TemporaryTree([{ path: "r/r:0", name: "package-0", energyMicrojoules: 1n, limits }]);
+  const [zone] = walkPowercap(tree.root).zones;
+  assertEquals(zone?.limits.map(({ constraint }) => constraint), [
+    "long_term_2",
+    "long_term",
+    "long_term_2_2",
+  ]);
+});
+
 Deno.test("walkPowercap() ends in a tree that is too deep", () => {
   using tree = new TemporaryTree([{ path: "z/".repeat(30) + "end", name: "x", energyMicrojoules: 1n }]);
   assertEquals(assertThrows(() => walkPowercap(tree.root), SourceError).reason, "no_zones");
