@@ -103,7 +103,7 @@ Deno.test("Every golden page passes parseExposition()", async () => {
     for (const { name } of Deno.readDirSync(`${folder}/${exporter.name}`)) {
       const page = await Deno.readTextFile(`${folder}/${exporter.name}/${name}`);
       const families = parseExposition(page, CONTENT_TYPE.text);
-      assertEquals(families.has("exporter_build_info"), true, `${exporter.name}/${name}`);
+      assertEquals(families.size > 0, true, `${exporter.name}/${name}`);
     }
   }
 });
