@@ -130,6 +130,7 @@ export async function runExporter<F extends Flags>(
     const log = createLogger({ level: common["log.level"], format: common["log.format"] });
     const address = listenAddress(program.name, common);
     keepAlive(log);
+    const stopped = stopSignal();
     using web = await openWeb(common["web.config.file"], log);
     const exporter = await program.start(parsed, { log, simulated: simulated !== undefined });
     return await serve({
@@ -140,6 +141,7 @@ export async function runExporter<F extends Flags>(
       telemetryPath: common["web.telemetry-path"],
       web,
       simulated,
+      stopped,
     });
   } catch (error) {
     if (error instanceof UsageError) {
@@ -160,6 +162,8 @@ interface ServeOptions {
   readonly telemetryPath: string;
   readonly web: Web | undefined;
   readonly simulated: string | undefined;
+  /** Resolves when the exporter is told to stop. */
+  readonly stopped: Promise<Deno.Signal>;
 }
 
 /** Reads the web configuration, if there is one: without it, nothing that it needs is loaded. */
@@ -177,7 +181,7 @@ async function openWeb(path: string | undefined, log: Logger): Promise<Web | und
 async function serve(
   options: Omit<ServeOptions, "program"> & { program: { name: ExporterName } },
 ): Promise<number> {
-  const { program, exporter, log, address, telemetryPath, web, simulated } = options;
+  const { program, exporter, log, address, telemetryPath, web, simulated, stopped } = options;
   const { artifact } = CATALOG[program.name];
   using self = new SelfMetrics(program.name, simulated !== undefined);
   const collectors = web ? [...exporter.collectors, web] : exporter.collectors;
@@ -197,16 +201,19 @@ async function serve(
     await exporter.stop?.();
     return 1;
   }
-  const { hostname, port } = server.addr;
   dropPermissions([...exporter.keep ?? [], ...web?.keep ?? []], [{
     name: "net",
-    host: `${address.hostname}:${address.port}`,
+    host: formatAddress(address),
   }]);
-  log.info("listening", { exporter: program.name, version: VERSION, address: `${hostname}:${port}` });
+  log.info("listening", { exporter: program.name, version: VERSION, address: formatAddress(server.addr) });
   // What is wrong with a source is told at once, not at the first scrape.
   for (const runner of runners) runner.settle(FIRST_DEADLINE_MS);
-  if (address.port === 0) print(`${JSON.stringify({ exporter: program.name, host: hostname, port })}\n`);
-  const signal = await stopSignal();
+  if (address.port === 0) {
+    print(
+      `${JSON.stringify({ exporter: program.name, host: server.addr.hostname, port: server.addr.port })}\n`,
+    );
+  }
+  const signal = await stopped;
   log.info("stopping", { signal });
   await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, STOP_DEADLINE_MS))]);
   await exporter.stop?.();
@@ -230,12 +237,17 @@ async function listen(
     return Deno.serve({ hostname, port, onListen: () => {}, onError }, web?.guard(handler) ?? handler);
   } catch (error) {
     return new Error(
-      `Cannot listen on "${address.hostname}:${address.port}": ${listenAdvice(address, error)}`,
+      `Cannot listen on "${formatAddress(address)}": ${listenAdvice(address, error)}`,
     );
   }
 }
 
-function listenAdvice({ hostname, port }: ListenAddress, error: unknown): string {
+/** As Deno's flags and URLs spell it: an IPv6 address in brackets. */
+function formatAddress({ hostname, port }: ListenAddress): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+function listenAdvice(address: ListenAddress, error: unknown): string {
   if (error instanceof Deno.errors.AddrInUse) {
     return 'another program listens there: stop it, or choose another port with "--port"';
   }
@@ -244,7 +256,7 @@ function listenAdvice({ hostname, port }: ListenAddress, error: unknown): string
   }
   switch (refusalOf(error)) {
     case "flag":
-      return `the permissions do not cover it: start with "--allow-net=${hostname}:${port}"`;
+      return `the permissions do not cover it: start with "--allow-net=${formatAddress(address)}"`;
     case "system":
       return "the system forbids it: ports below 1024 need CAP_NET_BIND_SERVICE";
   }

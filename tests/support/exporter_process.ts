@@ -83,7 +83,7 @@ export async function startExporter(
   const reading = (async () => {
     for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
       stderr += text;
-      const match = /address=\S*?:(\d+)/.exec(stderr);
+      const match = /address=\S+:(\d+)\s/.exec(stderr);
       if (match) port.resolve(Number(match[1]));
     }
     port.reject(new Error(`The exporter ended before it listened: ${stderr}`));
