@@ -1,7 +1,8 @@
 /**
  * The life of an exporter: flags, start, listen, give permissions back, serve, stop.
  *
- * Exit codes: 0 after SIGTERM, SIGINT, `--help` and `--version`; 1 when it cannot listen; 2 for wrong flags.
+ * Exit codes: 0 after SIGTERM, SIGINT, `--help` and `--version`; 1 when it cannot listen, or not any more;
+ * 2 for wrong flags.
  *
  * @module
  */
@@ -37,8 +38,6 @@ export interface Exporter {
     request: Request,
     info: Deno.ServeHandlerInfo<Deno.NetAddr>,
   ): Response | Promise<Response> | undefined;
-  /** Paths among these routes that need no password where a web configuration asks for one. */
-  readonly openPaths?: readonly string[];
   /** Ends what it does in the background. */
   stop?(): void | Promise<void>;
 }
@@ -197,7 +196,7 @@ async function serve(
     simulated,
     handle: exporter.handle?.bind(exporter),
   });
-  const server = await listen(address, log, web?.guard(handler, exporter.openPaths) ?? handler, web);
+  const server = await listen(address, log, handler, web);
   if (server instanceof Error) {
     complain(`${artifact}: ${server.message}\n`);
     await exporter.stop?.();
@@ -215,11 +214,39 @@ async function serve(
       `${JSON.stringify({ exporter: program.name, host: server.addr.hostname, port: server.addr.port })}\n`,
     );
   }
-  const signal = await stopped;
-  log.info("stopping", { signal });
+  const reason = await Promise.race([stopped, acceptFailure(server)]);
+  if (reason instanceof Error) {
+    complain(`${artifact}: ${reason.message}\n`);
+    await exporter.stop?.();
+    return 1;
+  }
+  log.info("stopping", { signal: reason });
   await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, STOP_DEADLINE_MS))]);
   await exporter.stop?.();
   return 0;
+}
+
+/** What serves: `finished` rejects when it cannot go on. */
+type Server =
+  & Pick<Deno.HttpServer<Deno.NetAddr>, "addr" | "shutdown">
+  & Partial<Pick<Deno.HttpServer, "finished">>;
+
+/**
+ * Resolves when no connection can be accepted any more: one failure, for want of a file descriptor, ends
+ * `Deno.serve`, and to listen again would take the permission that was given back. An exporter that nobody
+ * can reach must end, so that it is started again.
+ */
+function acceptFailure(server: Server): Promise<Error> {
+  return new Promise((resolve) => {
+    server.finished?.catch((error) =>
+      resolve(
+        new Error(
+          `Cannot accept connections any more: ${error instanceof Error ? error.message : error}: start it ` +
+            'again, with more file descriptors where they ran out ("ulimit -n", LimitNOFILE= in its unit)',
+        ),
+      )
+    );
+  });
 }
 
 /** Starts to listen, or returns what stands in the way, in words. */
@@ -228,15 +255,15 @@ async function listen(
   log: Logger,
   handler: FetchHandler,
   web: Web | undefined,
-): Promise<Pick<Deno.HttpServer<Deno.NetAddr>, "addr" | "shutdown"> | Error> {
+): Promise<Server | Error> {
   const onError = (error: unknown): Response => {
     log.error("request failed", { error });
     return new Response("Internal error\n", { status: 500 });
   };
   try {
-    if (web?.usesTls) return await web.listen({ ...address, handler, onError });
+    if (web?.usesTls) return await web.listen({ ...address, handler: web.guard(handler), onError });
     const { hostname, port } = address;
-    return Deno.serve({ hostname, port, onListen: () => {}, onError }, handler);
+    return Deno.serve({ hostname, port, onListen: () => {}, onError }, web?.guard(handler) ?? handler);
   } catch (error) {
     return new Error(
       `Cannot listen on "${formatAddress(address)}": ${listenAdvice(address, error)}`,

@@ -29,10 +29,12 @@ export interface PasswordCheck {
   readonly hash: string;
   /** Address of the client that asks. */
   readonly client: string;
+  /** Fires when the client has gone: a check that has not begun then counts as failed without being done. */
+  readonly signal: AbortSignal;
 }
 
 interface Waiting extends PasswordCheck {
-  resolve(matches: boolean): void;
+  resolve(matches: boolean | undefined): void;
   reject(error: unknown): void;
 }
 
@@ -50,7 +52,7 @@ export class PasswordChecks {
     this.#rest = options.rest ?? rest;
   }
 
-  /** Returns whether the password matches; undefined when too many wait already. */
+  /** Returns whether the password matches; undefined when too many wait already or the client has gone. */
   check(request: PasswordCheck): Promise<boolean | undefined> {
     const ofClient = this.#waiting.filter(({ client }) => client === request.client).length;
     if (this.#waiting.length >= MAX_WAITING || ofClient >= MAX_WAITING_PER_CLIENT) {
@@ -65,6 +67,10 @@ export class PasswordChecks {
   async #work(): Promise<void> {
     this.#running = true;
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
+      if (next.signal.aborted) {
+        next.resolve(undefined);
+        continue;
+      }
       const startedMs = this.#monotonicMs();
       try {
         const matches = await this.#compare(next.password, next.hash);
