@@ -38,6 +38,8 @@ export interface Exporter {
     request: Request,
     info: Deno.ServeHandlerInfo<Deno.NetAddr>,
   ): Response | Promise<Response> | undefined;
+  /** Paths among these routes that need no password where a web configuration asks for one. */
+  readonly openPaths?: readonly string[];
   /** Ends what it does in the background. */
   stop?(): void | Promise<void>;
 }
@@ -196,7 +198,7 @@ async function serve(
     simulated,
     handle: exporter.handle?.bind(exporter),
   });
-  const server = await listen(address, log, handler, web);
+  const server = await listen(address, log, web?.guard(handler, exporter.openPaths) ?? handler, web);
   if (server instanceof Error) {
     complain(`${artifact}: ${server.message}\n`);
     await exporter.stop?.();
@@ -261,9 +263,9 @@ async function listen(
     return new Response("Internal error\n", { status: 500 });
   };
   try {
-    if (web?.usesTls) return await web.listen({ ...address, handler: web.guard(handler), onError });
+    if (web?.usesTls) return await web.listen({ ...address, handler, onError });
     const { hostname, port } = address;
-    return Deno.serve({ hostname, port, onListen: () => {}, onError }, web?.guard(handler) ?? handler);
+    return Deno.serve({ hostname, port, onListen: () => {}, onError }, handler);
   } catch (error) {
     return new Error(
       `Cannot listen on "${formatAddress(address)}": ${listenAdvice(address, error)}`,

@@ -202,6 +202,47 @@ Deno.test({
 });
 
 Deno.test({
+  name: "A real ffmpeg reports over TLS without the password that reading its metrics takes",
+  ...needs("openssl", "ffmpeg"),
+  fn: async () => {
+    await using certificates = await makeCertificates();
+    const { cert, key } = await certificates.issue("server");
+    const config = `${certificates.folder}/web.yml`;
+    await Deno.writeTextFile(
+      config,
+      `tls_server_config: {cert_file: server.pem, key_file: server.key}\nbasic_auth_users: {alice: "${HASH}"}`,
+    );
+    await using exporter = await startExporter("ffmpeg", {
+      args: [`--web.config.file=${config}`],
+      permissions: ["--no-prompt", "--allow-net=0.0.0.0", `--allow-read=${config},${cert},${key}`],
+    });
+    const url = `https://localhost:${exporter.port}`;
+    const encode = await new Deno.Command("ffmpeg", {
+      args: [
+        ...["-v", "warning", "-f", "lavfi", "-i", "testsrc=s=64x64:d=5:r=25", "-f", "null", "-"],
+        ...["-progress", `${url}/progress?job_id=tls`],
+      ],
+    }).output();
+    assertEquals([encode.code, new TextDecoder().decode(encode.stderr)], [0, ""]);
+    using client = Deno.createHttpClient({ caCerts: [await Deno.readTextFile(certificates.ca)] });
+    const get = async (
+      authorization: string,
+      path: string,
+      init: RequestInit = {},
+    ): Promise<[number, string]> => {
+      const response = await fetch(`${url}${path}`, { client, ...init, headers: { authorization } });
+      return [response.status, await response.text()];
+    };
+    const [status, page] = await get(`Basic ${btoa(`alice:${PASSWORD}`)}`, "/metrics");
+    assertEquals(status, 200);
+    assertStringIncludes(page, 'ffmpeg_job_frames_total{job_id="tls"} 125\n');
+    assertEquals((await get("", "/metrics"))[0], 401);
+    assertEquals((await get("", "/jobs/tls/exit?code=0", { method: "POST" }))[0], 401);
+    assertEquals(/level=(?:error|warn)/.test(exporter.stderr()), false, exporter.stderr());
+  },
+});
+
+Deno.test({
   name: "A real Prometheus scrapes over mutual TLS with a password",
   ...needs("openssl", "curl", "prometheus"),
   fn: async () => {

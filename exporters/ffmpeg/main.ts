@@ -80,6 +80,8 @@ export const PROGRAM = {
       page: FFMPEG_PAGE,
       keep: path === undefined ? [] : [{ name: "read", path }],
       handle: (request, info) => ingest.handle(request, info),
+      // ffmpeg sends no password with its reports: they are let in by their address.
+      openPaths: ["/progress"],
       stop(): void {
         clearInterval(timer);
         folder?.stop();

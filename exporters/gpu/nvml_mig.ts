@@ -51,6 +51,7 @@ export class MigReader {
     const slots = Math.min(await this.#device.u32("nvmlDeviceGetMaxMigDeviceCount") ?? 0, MAX_SLOTS);
     const readings: MigReading[] = [];
     const instances = new Set<number>();
+    const places = new Set<string>();
     const found = new Map<string, MigIdentity>();
     for (let slot = 0; slot < slots; slot++) {
       // A handle dies with its instance, so it is fetched each time; the UUID says whether it is the same.
@@ -58,7 +59,9 @@ export class MigReader {
       const uuid = await device?.uuid();
       if (!device || !uuid) continue;
       const identity = this.#known.get(uuid) ?? await identify(device, uuid);
-      if (!identity) continue;
+      const place = `${identity?.gpuInstance} ${identity?.computeInstance}`;
+      if (!identity || places.has(place)) continue;
+      places.add(place);
       found.set(uuid, identity);
       const memory = instances.has(identity.gpuInstance) ? undefined : await device.memory();
       instances.add(identity.gpuInstance);

@@ -23,8 +23,6 @@ export interface Claim {
   readonly authorization: string | null;
   /** Address of the client. */
   readonly client: string;
-  /** Fires when the client has gone. */
-  readonly signal: AbortSignal;
 }
 
 interface User {
@@ -63,7 +61,11 @@ export class BasicAuth {
     if (this.#refused.has(digest)) return Promise.resolve("refused");
     const pending = this.#pending.get(digest);
     if (pending) return pending;
-    const verdict = this.#verify({ ...claim, password: credentials.password, hash }, known, digest)
+    const verdict = this.#verify(
+      { client: claim.client, password: credentials.password, hash },
+      known,
+      digest,
+    )
       .finally(() => this.#pending.delete(digest));
     this.#pending.set(digest, verdict);
     return verdict;

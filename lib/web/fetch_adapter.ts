@@ -74,12 +74,31 @@ function toRequest(message: IncomingMessage, signal: AbortSignal): Request | und
       method,
       headers,
       signal,
-      body: hasBody ? Readable.toWeb(message) as ReadableStream<Uint8Array<ArrayBuffer>> : null,
+      body: hasBody ? bodyOf(message) : null,
     });
   } catch (error) {
     if (error instanceof TypeError) return undefined;
     throw error;
   }
+}
+
+/** The body as a stream of bytes, which `Readable.toWeb()` is not, with the error that `Deno.serve` gives. */
+function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const chunks: AsyncIterator<Uint8Array> = message[Symbol.asyncIterator]();
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller: ReadableByteStreamController): Promise<void> {
+      const { done, value } = await chunks.next().catch((cause) => {
+        throw new Deno.errors.ConnectionReset("The connection ended before the body", { cause });
+      });
+      if (!done) return controller.enqueue(Uint8Array.from(value));
+      controller.close();
+      controller.byobRequest?.respond(0);
+    },
+    async cancel(): Promise<void> {
+      await chunks.return?.();
+    },
+  });
 }
 
 async function send(response: Response, to: ServerResponse, isHead: boolean): Promise<void> {

@@ -19,7 +19,7 @@ import { TlsServer, type TlsServerOptions } from "./tls_server.ts";
 export { WebConfigError };
 
 /** Open to everybody: what asks whether an exporter is alive holds no password. */
-const OPEN_PATHS = new Set(["/health", "/-/healthy", "/-/ready"]);
+const OPEN_PATHS = ["/health", "/-/healthy", "/-/ready"];
 const CHALLENGE = 'Basic realm="exporter", charset="UTF-8"';
 
 /** What the collector publishes. */
@@ -87,10 +87,16 @@ export class Web implements Collector, Disposable {
     return this.#server = await TlsServer.listen({ ...options, material: tls, log: this.#log });
   }
 
-  /** Returns the handler behind the users' passwords, its answers with the configured headers. */
-  guard(handler: FetchHandler): FetchHandler {
+  /**
+   * Returns the handler behind the users' passwords, its answers with the configured headers.
+   * `/health` and its like are open, and so are `openPaths`.
+   */
+  guard(handler: FetchHandler, openPaths: readonly string[] = []): FetchHandler {
+    const open = new Set([...OPEN_PATHS, ...openPaths]);
     return async (request, info) => {
-      const response = await this.#refusal(request, info) ?? await handler(request, info);
+      const isOpen = this.#loaded.config.users.size === 0 || open.has(new URL(request.url).pathname);
+      const refusal = isOpen ? undefined : await this.#refusal(request, info);
+      const response = refusal ?? await handler(request, info);
       for (const [name, value] of this.#loaded.config.headers) response.headers.set(name, value);
       return response;
     };
@@ -111,12 +117,9 @@ export class Web implements Collector, Disposable {
     request: Request,
     { remoteAddr }: Deno.ServeHandlerInfo<Deno.NetAddr>,
   ): Promise<Response | undefined> {
-    const { users } = this.#loaded.config;
-    if (users.size === 0 || OPEN_PATHS.has(new URL(request.url).pathname)) return undefined;
     const verdict = await this.#auth.check({
       authorization: request.headers.get("authorization"),
       client: remoteAddr.hostname,
-      signal: request.signal,
     });
     switch (verdict) {
       case "admitted":

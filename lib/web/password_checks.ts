@@ -29,12 +29,10 @@ export interface PasswordCheck {
   readonly hash: string;
   /** Address of the client that asks. */
   readonly client: string;
-  /** Fires when the client has gone: a check that has not begun then counts as failed without being done. */
-  readonly signal: AbortSignal;
 }
 
 interface Waiting extends PasswordCheck {
-  resolve(matches: boolean | undefined): void;
+  resolve(matches: boolean): void;
   reject(error: unknown): void;
 }
 
@@ -52,7 +50,7 @@ export class PasswordChecks {
     this.#rest = options.rest ?? rest;
   }
 
-  /** Returns whether the password matches; undefined when too many wait already or the client has gone. */
+  /** Returns whether the password matches; undefined when too many wait already. */
   check(request: PasswordCheck): Promise<boolean | undefined> {
     const ofClient = this.#waiting.filter(({ client }) => client === request.client).length;
     if (this.#waiting.length >= MAX_WAITING || ofClient >= MAX_WAITING_PER_CLIENT) {
@@ -67,10 +65,6 @@ export class PasswordChecks {
   async #work(): Promise<void> {
     this.#running = true;
     for (let next = this.#waiting.shift(); next; next = this.#waiting.shift()) {
-      if (next.signal.aborted) {
-        next.resolve(undefined);
-        continue;
-      }
       const startedMs = this.#monotonicMs();
       try {
         const matches = await this.#compare(next.password, next.hash);

@@ -16,8 +16,8 @@ import { CLIENT_AUTH, type ClientAuth, TLS_VERSIONS } from "./config.ts";
 import { answer, type AnswerOptions } from "./fetch_adapter.ts";
 import type { TlsMaterial } from "./tls_material.ts";
 
-/** Connections at once; one more is closed at once. */
-export const MAX_CONNECTIONS = 256;
+/** Connections at once, each job of ffmpeg having one; one more is closed as it comes. */
+export const MAX_CONNECTIONS = 1000;
 /** How long a connection may stay idle between requests: longer than scrapers usually pause, in milliseconds. */
 const IDLE_TIMEOUT_MS = 120_000;
 /** How long a connection that is to close may take to send the rest of its answer, in milliseconds. */
