@@ -59,7 +59,7 @@ export class SelfMetrics implements Disposable {
     this.#simulated = simulated;
     this.#snapshot = this.#sample();
     this.#timer = setInterval(() => this.#tick(), PERIOD_MS);
-    Deno.unrefTimer(this.#timer);
+    this.#timer.unref();
   }
 
   /** The last sample, one second old at most unless the event loop lags. */

@@ -1,0 +1,80 @@
+/**
+ * Where the engine is: a unix socket, TCP, or TCP with TLS, named the way `DOCKER_HOST` and
+ * `DOCKER_CERT_PATH` name it.
+ *
+ * https://docs.docker.com/engine/security/protect-access/
+ *
+ * @module
+ */
+import { join } from "@std/path";
+
+/** Where the engine of a plain installation listens; on most systems /var/run is a link to /run. */
+export const DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock";
+
+/** A parsed `--docker-host`. */
+export type DockerHost =
+  | { readonly name: string; readonly socketPath: string }
+  | { readonly name: string; readonly hostname: string; readonly port: number; readonly tls: boolean };
+
+const URL_REGEXP = /^(tcp|https?):\/\/(\[[0-9a-f:]+\]|[\w.-]+)(?::(\d+))?\/?$/i;
+
+/**
+ * Parses `unix:///PATH` or `tcp://HOST:PORT`.
+ *
+ * @throws {RangeError} when it is neither
+ */
+export function parseDockerHost(text: string): DockerHost {
+  if (/^unix:\/\/\/[^\0]+$/.test(text)) return { name: text, socketPath: text.slice("unix://".length) };
+  const [, scheme, hostname, port] = URL_REGEXP.exec(text) ?? [];
+  if (hostname === undefined || Number(port) > 65_535) {
+    throw new RangeError('must be "unix:///PATH" or "tcp://HOST:PORT"');
+  }
+  const tls = scheme === "https" || port === "2376";
+  return { name: text, hostname, port: Number(port ?? (tls ? 2376 : 2375)), tls };
+}
+
+/** The permissions that speaking to the engine takes as long as the exporter runs. */
+export function hostPermissions(host: DockerHost): Deno.PermissionDescriptor[] {
+  if (!("socketPath" in host)) return [{ name: "net", host: `${host.hostname}:${host.port}` }];
+  return [
+    { name: "read", path: host.socketPath },
+    { name: "write", path: host.socketPath },
+    { name: "net", host: `unix:${host.socketPath}` },
+  ];
+}
+
+/** The same permissions as flags of Deno's. */
+export function hostPermissionFlags(host: DockerHost): string {
+  if (!("socketPath" in host)) return `--allow-net=${host.hostname}:${host.port}`;
+  const { socketPath } = host;
+  return `--allow-read=${socketPath} --allow-write=${socketPath} --allow-net=unix:${socketPath}`;
+}
+
+/** The certificates of a TLS connection, as PEM. */
+export interface TlsFiles {
+  readonly ca: string;
+  readonly cert: string;
+  readonly key: string;
+}
+
+/**
+ * Reads `ca.pem`, `cert.pem` and `key.pem` in a folder.
+ *
+ * @throws {Error} naming the file that cannot be read
+ */
+export function readTlsFiles(folder: string): TlsFiles {
+  const read = (name: string): string => {
+    const path = join(folder, name);
+    try {
+      return Deno.readTextFileSync(path);
+    } catch (cause) {
+      const advice = cause instanceof Deno.errors.NotCapable
+        ? `start with "--allow-read=${folder}"`
+        : cause instanceof Error
+        ? cause.message
+        : String(cause);
+      throw new Error(`Cannot read the certificate "${path}": ${advice}`, { cause });
+    }
+  };
+  return { ca: read("ca.pem"), cert: read("cert.pem"), key: read("key.pem") };
+}

@@ -1,0 +1,219 @@
+/**
+ * Reads all containers of an engine once: the list, what has changed about each, the statistics of those that
+ * run. Inspections are remembered until an event, or the list, says that something changed.
+ *
+ * @module
+ */
+import type { Problem } from "../../lib/collector.ts";
+import {
+  type ContainerDetails,
+  hasStats,
+  type ListedContainer,
+  parseDetails,
+  parseListed,
+} from "./container.ts";
+import type { DockerApi, Engine } from "./docker_api.ts";
+import { DockerApiError, type DockerApiReason } from "./docker_api_error.ts";
+import { type ContainerStats, cpuPercent, parseStats } from "./stats.ts";
+
+/** What was read of one container. */
+export interface ContainerReading {
+  readonly listed: ListedContainer;
+  /** Undefined when the engine did not tell in time. */
+  readonly details: ContainerDetails | undefined;
+  /** Undefined when it does not run, or the engine did not tell in time. */
+  readonly stats: ContainerStats | undefined;
+  /** Since the reading before: undefined at first. */
+  readonly cpuPercent: number | undefined;
+}
+
+/** What was read of an engine. */
+export interface EngineReading {
+  readonly engine: Engine;
+  /** Ordered by name. */
+  readonly containers: readonly ContainerReading[];
+  readonly problems: readonly Problem[];
+}
+
+/** Options of {@linkcode EngineReader}. */
+export interface EngineReaderOptions {
+  readonly api: DockerApi;
+  /** Containers read at once, at most. */
+  readonly concurrency: number;
+  /** Whether a container of this name is wanted. */
+  readonly isWanted: (name: string) => boolean;
+  /** Whether events come in, so that no change is missed. */
+  readonly hasEvents: () => boolean;
+}
+
+/** An inspection is repeated after this long even if nothing seems to have changed, in milliseconds. */
+const DETAILS_MAX_AGE_MS = 60_000;
+
+interface KnownDetails {
+  readonly details: ContainerDetails;
+  readonly validUntilMs: number;
+}
+
+/** Reads one engine again and again. */
+export class EngineReader {
+  readonly #options: EngineReaderOptions;
+  readonly #known = new Map<string, KnownDetails>();
+  /** Containers that something has happened to since they were inspected. */
+  readonly #changed = new Set<string>();
+  #previous = new Map<string, ContainerReading>();
+
+  constructor(options: EngineReaderOptions) {
+    this.#options = options;
+  }
+
+  /** Says that something about a container has changed. */
+  invalidate(id: string): void {
+    this.#changed.add(id);
+  }
+
+  /** Says that changes may have been missed. */
+  invalidateAll(): void {
+    this.#known.clear();
+  }
+
+  /** Reads everything. @throws {DockerApiError} when the engine cannot be read */
+  async read(): Promise<EngineReading> {
+    const { api, concurrency, isWanted } = this.#options;
+    const engine = await api.negotiate();
+    const wanted = (await api.list()).map(parseListed)
+      .filter((listed) => listed !== undefined)
+      .filter((listed) => isWanted(listed.name));
+    const pass = new ReadingPass(concurrency);
+    const readings = await pass.run(wanted, (listed) => this.#readContainer(listed, pass));
+    const containers = readings.sort(byName);
+    this.#remember(containers);
+    return { engine, containers, problems: pass.problems(wanted.length) };
+  }
+
+  async #readContainer(listed: ListedContainer, pass: ReadingPass): Promise<ContainerReading | undefined> {
+    let details: ContainerDetails | undefined;
+    try {
+      details = await this.#details(listed);
+      const body = hasStats(details.state) ? await this.#options.api.stats(listed.id) : undefined;
+      const stats = body && parseStats(body);
+      // It has just stopped: what is known of it is no longer true.
+      if (body && !stats) details = await this.#inspect(listed.id);
+      if (!stats && hasStats(details.state)) pass.note(listed.name, noStatistics());
+      return { listed, details, stats, cpuPercent: this.#cpuPercent(listed.id, details, stats) };
+    } catch (error) {
+      const failure = this.#options.api.explain(error);
+      if (failure.reason === "gone") return undefined;
+      pass.note(listed.name, failure);
+      return { listed, details, stats: undefined, cpuPercent: undefined };
+    }
+  }
+
+  #details(listed: ListedContainer): Promise<ContainerDetails> | ContainerDetails {
+    const known = this.#known.get(listed.id);
+    const isValid = known && this.#options.hasEvents() && !this.#changed.has(listed.id) &&
+      known.details.state === listed.state && performance.now() < known.validUntilMs;
+    return isValid ? known.details : this.#inspect(listed.id);
+  }
+
+  async #inspect(id: string): Promise<ContainerDetails> {
+    // Before the request, so that a change during it counts.
+    this.#changed.delete(id);
+    const details = parseDetails(await this.#options.api.inspect(id));
+    // Spread over time, or all containers would be inspected at once every minute.
+    const validUntilMs = performance.now() + DETAILS_MAX_AGE_MS * (0.5 + Math.random() / 2);
+    this.#known.set(id, { details, validUntilMs });
+    return details;
+  }
+
+  #cpuPercent(
+    id: string,
+    details: ContainerDetails,
+    stats: ContainerStats | undefined,
+  ): number | undefined {
+    const previous = this.#previous.get(id);
+    const isSameRun = previous?.details?.startedMs === details.startedMs;
+    return stats && previous?.stats && isSameRun ? cpuPercent(previous.stats, stats) : undefined;
+  }
+
+  /** Keeps the readings for the next pass, and forgets the containers that are gone. */
+  #remember(containers: readonly ContainerReading[]): void {
+    this.#previous = new Map(containers.map((reading) => [reading.listed.id, reading]));
+    for (const kept of [this.#known, this.#changed]) {
+      for (const id of kept.keys()) {
+        if (!this.#previous.has(id)) kept.delete(id);
+      }
+    }
+  }
+}
+
+function noStatistics(): DockerApiError {
+  return new DockerApiError(
+    "no_stats",
+    'the engine says that it runs and has no statistics of it; "journalctl -u docker" says why',
+  );
+}
+
+function byName(left: ContainerReading, right: ContainerReading): number {
+  const [leftKey, rightKey] = [left, right].map(({ listed }) => `${listed.name}\n${listed.id}`);
+  return (leftKey ?? "") < (rightKey ?? "") ? -1 : 1;
+}
+
+/** Failures that can be the fault of one container; the others are the engine's. */
+const OF_ONE_CONTAINER: ReadonlySet<string> = new Set<DockerApiReason>([
+  "timeout",
+  "invalid",
+  "refused",
+  "no_stats",
+]);
+
+/** One pass over all containers: some at once, and none any more once the engine seems to hang. */
+class ReadingPass {
+  readonly #concurrency: number;
+  readonly #failures: { readonly name: string; readonly error: DockerApiError }[] = [];
+  #timeouts = 0;
+
+  constructor(concurrency: number) {
+    this.#concurrency = concurrency;
+  }
+
+  /** Reads each container; those that are gone are left out. @throws {DockerApiError} when the engine is gone */
+  async run(
+    listed: readonly ListedContainer[],
+    read: (listed: ListedContainer) => Promise<ContainerReading | undefined>,
+  ): Promise<ContainerReading[]> {
+    const readings: ContainerReading[] = [];
+    const queue = listed.values();
+    const worker = async (): Promise<void> => {
+      for (const next of queue) {
+        const reading = this.#timeouts >= this.#concurrency
+          ? { listed: next, details: undefined, stats: undefined, cpuPercent: undefined }
+          : await read(next);
+        if (reading) readings.push(reading);
+      }
+    };
+    await Promise.all(Array.from({ length: Math.min(this.#concurrency, listed.length) }, worker));
+    return readings;
+  }
+
+  /** Takes note of a container that could not be read. @throws {DockerApiError} when it is the engine's fault */
+  note(name: string, error: DockerApiError): void {
+    if (!OF_ONE_CONTAINER.has(error.reason)) throw error;
+    if (error.reason === "timeout") this.#timeouts++;
+    this.#failures.push({ name, error });
+  }
+
+  /** What could not be read, one problem for each reason. */
+  problems(total: number): Problem[] {
+    const byReason = Map.groupBy(this.#failures, ({ error }) => error.reason);
+    return [...byReason].map(([reason, failures]) => {
+      const names = failures.slice(0, 3).map(({ name }) => `"${name}"`).join(", ");
+      const more = failures.length > 3 ? ` and ${failures.length - 3} more` : "";
+      return {
+        reason,
+        message: `Cannot read ${failures.length} of ${total} containers, ${names}${more}: ${
+          failures[0]?.error.message
+        }`,
+      };
+    });
+  }
+}

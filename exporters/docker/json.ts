@@ -1,0 +1,37 @@
+/**
+ * Reading of JSON that may be anything: what is not there, or not of the wanted kind, is undefined.
+ *
+ * @module
+ */
+
+/** An object of unknown content. */
+export type JsonObject = Readonly<Record<string, unknown>>;
+
+/** The value if it is an object. */
+export function objectOf(value: unknown): JsonObject | undefined {
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? value as JsonObject
+    : undefined;
+}
+
+/** The value's entry if both are objects. */
+export function childOf(value: unknown, key: string): JsonObject | undefined {
+  return objectOf(objectOf(value)?.[key]);
+}
+
+/** The value if it is a number that a measurement can have: finite and not negative. */
+export function amountOf(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
+}
+
+/** The value if it is a text that is not empty. */
+export function textOf(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+/** A time such as `2026-11-23T16:49:50.099080913Z` in milliseconds; the zero time of Go is none. */
+export function timeMsOf(value: unknown): number | undefined {
+  if (typeof value !== "string" || value.startsWith("0001-")) return undefined;
+  const ms = Date.parse(value);
+  return Number.isNaN(ms) ? undefined : ms;
+}

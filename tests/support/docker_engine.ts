@@ -1,0 +1,190 @@
+/**
+ * A real Docker Engine for tests and measurements, on a socket of its own, with an image made from busybox.
+ *
+ * It lives in namespaces of its own (processes, mounts, network), so that its end takes everything along.
+ * Needs root, dockerd and docker (Debian: docker.io) and busybox (busybox-static).
+ *
+ * @module
+ */
+import { needs, needsRoot } from "./programs.ts";
+
+/** The programs it takes. */
+const PROGRAMS = ["dockerd", "docker", "unshare", "tar", "/bin/busybox"];
+
+/** Options for `Deno.test` of a test that needs a real engine. */
+export function needsDocker(): { ignore: boolean } {
+  return { ignore: needs(...PROGRAMS).ignore || needsRoot().ignore };
+}
+
+/** Image that holds busybox and nothing else. */
+export const IMAGE = "busybox:local";
+
+/** Commands of busybox that the image offers. */
+const COMMANDS = ["cat", "dd", "false", "kill", "nc", "ping", "rm", "sh", "sleep", "sync", "test", "true"];
+
+/**
+ * Mounts the cgroup v1 hierarchies that exist and are mounted nowhere: with one missing, containerd has no
+ * statistics for any container. Then becomes the engine.
+ */
+const START_SCRIPT = `
+mount -o remount,rw /sys/fs/cgroup 2>/dev/null
+while IFS=: read -r number controllers path; do
+  case $controllers in ''|*=*) continue;; esac
+  grep -q " - cgroup cgroup [^ ]*\\b$controllers\\b" /proc/self/mountinfo && continue
+  mkdir -p "/sys/fs/cgroup/$controllers" && mount -t cgroup -o "$controllers" cgroup "/sys/fs/cgroup/$controllers"
+done </proc/self/cgroup
+ip link set lo up
+exec dockerd "$@"
+`;
+
+/** A real engine; disposing of it ends it with all it holds. */
+export class DockerEngine implements AsyncDisposable {
+  readonly #folder: string;
+  readonly #cgroup: string;
+  #child: Deno.ChildProcess | undefined;
+  #log: Promise<void> | undefined;
+
+  private constructor(folder: string) {
+    this.#folder = folder;
+    this.#cgroup = `/exporter-test-${crypto.randomUUID().slice(0, 8)}`;
+  }
+
+  /** Its socket. */
+  get socketPath(): string {
+    return `${this.#folder}/docker.sock`;
+  }
+
+  /** Starts an engine with the image. */
+  static async start(): Promise<DockerEngine> {
+    const engine = new DockerEngine(await Deno.makeTempDir({ prefix: "docker-engine-" }));
+    try {
+      await engine.launch();
+      await engine.#importImage();
+      return engine;
+    } catch (error) {
+      await engine[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  /** Starts the engine, after it was stopped. */
+  async launch(): Promise<void> {
+    const folder = this.#folder;
+    const args = [
+      "--mount",
+      "--net",
+      "--pid",
+      "--fork",
+      "--kill-child",
+      "--mount-proc",
+      "--propagation",
+      "private",
+    ];
+    this.#child = new Deno.Command("unshare", {
+      args: [
+        ...args,
+        ...["sh", "-c", START_SCRIPT, "sh"],
+        ...["--data-root", `${folder}/data`, "--exec-root", `${folder}/exec`, "--pidfile", `${folder}/pid`],
+        ...[
+          "--host",
+          `unix://${this.socketPath}`,
+          "--cgroup-parent",
+          this.#cgroup,
+          "--shutdown-timeout",
+          "3",
+        ],
+      ],
+      stdin: "null",
+      stdout: "null",
+      stderr: "piped",
+    }).spawn();
+    const log = await Deno.open(`${folder}/log`, { write: true, append: true, create: true });
+    this.#log = this.#child.stderr.pipeTo(log.writable);
+    for (let attempt = 0; attempt < 200; attempt++) {
+      const { success } = await this.#run(["version"]);
+      if (success) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+    throw new Error(`The engine does not start: ${(await Deno.readTextFile(`${folder}/log`)).slice(-2000)}`);
+  }
+
+  /** Stops the engine as the system would; its containers stay on disk. */
+  async stop(): Promise<void> {
+    await this.#signal("SIGTERM");
+    await this.#child?.status;
+    await this.#log;
+    this.#child = undefined;
+  }
+
+  /** Holds the engine still, or lets it go on: `SIGSTOP`, `SIGCONT`. */
+  async signal(signal: "SIGSTOP" | "SIGCONT"): Promise<void> {
+    await this.#signal(signal);
+  }
+
+  /** Runs docker's command line and returns what it prints. @throws {Error} when it fails */
+  async docker(...args: string[]): Promise<string> {
+    const { success, stdout, stderr } = await this.#run(args);
+    if (!success) throw new Error(`docker ${args.join(" ")}: ${stderr}`);
+    return stdout.trim();
+  }
+
+  /** Starts a container in the background and returns its whole identifier. */
+  run(name: string, script: string, ...options: string[]): Promise<string> {
+    return this.docker("run", "--detach", "--name", name, ...options, IMAGE, "sh", "-c", script);
+  }
+
+  /** Asks the engine itself. */
+  async api(path: string): Promise<unknown> {
+    const { stdout } = await new Deno.Command("curl", {
+      args: ["--silent", "--unix-socket", this.socketPath, `http://docker${path}`],
+    }).output();
+    return JSON.parse(new TextDecoder().decode(stdout));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // With its first process all others of the namespace end.
+    this.#child?.kill("SIGKILL");
+    await this.#child?.status;
+    await this.#log;
+    await this.#removeCgroups();
+    await Deno.remove(this.#folder, { recursive: true });
+  }
+
+  async #run(args: string[]): Promise<{ success: boolean; stdout: string; stderr: string }> {
+    const { success, stdout, stderr } = await new Deno.Command("docker", {
+      args: ["--host", `unix://${this.socketPath}`, ...args],
+      env: { DOCKER_CONFIG: this.#folder },
+    }).output();
+    const decoder = new TextDecoder();
+    return { success, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
+  }
+
+  /** Signals dockerd, which is the only child of unshare. */
+  async #signal(signal: Deno.Signal): Promise<void> {
+    if (!this.#child) return;
+    const { pid } = this.#child;
+    const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
+    Deno.kill(Number(children.trim().split(" ")[0]), signal);
+  }
+
+  async #importImage(): Promise<void> {
+    const root = `${this.#folder}/image`;
+    await Deno.mkdir(`${root}/bin`, { recursive: true });
+    await Deno.copyFile("/bin/busybox", `${root}/bin/busybox`);
+    for (const command of COMMANDS) await Deno.symlink("busybox", `${root}/bin/${command}`);
+    const archive = `${this.#folder}/image.tar`;
+    await new Deno.Command("tar", { args: ["-C", root, "-cf", archive, "."] }).output();
+    await this.docker("import", archive, IMAGE);
+  }
+
+  /** Removes the control groups that the engine leaves behind when it is killed. */
+  async #removeCgroups(): Promise<void> {
+    const script = 'for d in /sys/fs/cgroup"$0" /sys/fs/cgroup/*"$0"; do ' +
+      '[ -d "$d" ] && find "$d" -depth -type d -exec rmdir {} + ; done';
+    for (let attempt = 0; attempt < 20; attempt++) {
+      const { stderr } = await new Deno.Command("sh", { args: ["-c", script, this.#cgroup] }).output();
+      if (stderr.length === 0) return;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  }
+}
