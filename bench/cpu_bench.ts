@@ -20,7 +20,8 @@ import {
 
 const PORTS = { bare: 19511, exporter: 19510, node: 19512 };
 const STARTS = 7;
-const IDLE_SECONDS = 20;
+const SETTLING_SECONDS = 10;
+const IDLE_SECONDS = 60;
 
 /** Gives node_exporter the flat folder of links that /sys/class/powercap is. */
 async function linkClassFolder(tree: string, sysfs: string): Promise<void> {
@@ -48,10 +49,15 @@ async function medianStartMs(command: TargetCommand): Promise<number> {
   return times.toSorted((left, right) => left - right)[STARTS >> 1] ?? NaN;
 }
 
+function sleep(seconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+}
+
 /** CPU that a target uses when nobody asks, as a share of one core. */
 async function idleShare({ child }: Target): Promise<number> {
+  await sleep(SETTLING_SECONDS);
   const before = cpuSeconds(child.pid);
-  await new Promise((resolve) => setTimeout(resolve, IDLE_SECONDS * 1000));
+  await sleep(IDLE_SECONDS);
   return (cpuSeconds(child.pid) - before) / IDLE_SECONDS;
 }
 
@@ -142,7 +148,7 @@ export async function bench(): Promise<Report> {
 async function pageSize(command: TargetCommand): Promise<number> {
   const target = await startTarget(command);
   // The first power figures come with the second sample.
-  await new Promise((resolve) => setTimeout(resolve, 2500));
+  await sleep(2.5);
   const page = await (await fetch(command.url)).arrayBuffer();
   await stopTarget(target);
   return page.byteLength;

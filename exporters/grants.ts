@@ -1,6 +1,6 @@
 /**
  * Deno's permission flags for a command line: those of the exporter's task, moved to the port, the address
- * and the paths that the exporter's own flags name.
+ * and the paths that the exporter's own flags name, a web configuration's files among them.
  *
  * @module
  */
@@ -28,12 +28,19 @@ export function grantsFor(name: ExporterName, args: readonly string[]): Grants {
 
 /** The same as {@linkcode grantsFor}, as flags for `deno run` and `deno compile`. */
 export function grantFlags(name: ExporterName, grants: Grants): string[] {
-  return permissionFlags(name).flatMap((flag) => {
-    const permission = /^--allow-(\w+)=/.exec(flag)?.[1] as keyof Grants | undefined;
+  const left = new Map(Object.entries(grants));
+  const taken = permissionFlags(name).flatMap((flag) => {
+    const permission = /^--allow-(\w+)=/.exec(flag)?.[1];
     if (permission === undefined) return [flag];
-    const values = grants[permission] ?? [];
-    return values.length > 0 ? [`--allow-${permission}=${values.join(",")}`] : [];
+    const values = left.get(permission) ?? [];
+    left.delete(permission);
+    return allow(permission, values);
   });
+  return [...taken, ...[...left].flatMap(([permission, values]) => allow(permission, values))];
+}
+
+function allow(permission: string, values: readonly string[]): string[] {
+  return values.length > 0 ? [`--allow-${permission}=${values.join(",")}`] : [];
 }
 
 function movedListen(listen: string, args: readonly string[]): string {
@@ -60,9 +67,34 @@ function movePaths(grants: Grants, args: readonly string[]): Grants {
     ];
   }
   const config = flagValue(args, "web.config.file");
-  // Its certificate and key lie beside it.
-  if (config !== undefined) moved.read = [...(moved.read ?? []), config.replace(/\/?[^/]*$/, "") || "."];
+  if (config !== undefined) moved.read = [...(moved.read ?? []), ...webConfigFiles(config)];
   return moved;
+}
+
+const FILE_KEY_REGEXP =
+  /\b(?:cert|key|client_ca)_file[ \t]*:[ \t]*(?:"([^"\n]*)"|'([^'\n]*)'|([^\s,{}#"']+))/g;
+
+/**
+ * A web configuration and the files that it names. Without a YAML parser, which only the exporter loads: where
+ * this finds less than the exporter will, the exporter names the flag that is missing.
+ */
+function webConfigFiles(path: string): string[] {
+  let text = "";
+  try {
+    text = Deno.readTextFileSync(path);
+  } catch (error) {
+    // The exporter will tell what is wrong with it.
+    if (!(error instanceof Error)) throw error;
+  }
+  const named = Array.from(
+    text.matchAll(FILE_KEY_REGEXP),
+    ([, double, single, plain]) => double ?? single ?? plain,
+  );
+  const folder = path.replace(/[^/]*$/, "");
+  return [
+    path,
+    ...named.filter(Boolean).map((file = "") => file.startsWith("/") ? file : `${folder}${file}`),
+  ];
 }
 
 /** The value of `--name VALUE` or `--name=VALUE`. */

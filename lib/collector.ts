@@ -33,7 +33,7 @@ export interface Collector {
   readonly metrics: readonly MetricDefinition[];
   /**
    * Reads the source. Returning the same object again says that nothing new was read since.
-   * `signal` fires when the scrape that asked will wait no longer.
+   * `signal` fires when a scrape that waits for it will wait no longer.
    *
    * @throws {SourceError} when the source is down
    */
@@ -108,6 +108,8 @@ export class CollectorRunner {
   readonly #monotonicMs: () => number;
   readonly #wallClockMs: () => number;
   #inFlight: Promise<void> | undefined;
+  /** Asks the collection under way to come to an end. */
+  #deadline = new AbortController();
   #collection: Collection | undefined;
   #failures = 0;
   #lastSuccessMs: number | undefined;
@@ -135,7 +137,7 @@ export class CollectorRunner {
    * leaves nothing to wait for. When time runs out, the source counts as down until that collection ends.
    */
   run(deadlineMs: number): SourceStatus | Promise<SourceStatus> {
-    const ended = this.settle(deadlineMs);
+    const ended = this.#collect(deadlineMs, (deadline) => deadline.abort());
     if (ended === true) return this.#status;
     return ended.then((inTime) => {
       if (!inTime) this.#publishTimeout(deadlineMs);
@@ -143,34 +145,46 @@ export class CollectorRunner {
     });
   }
 
-  /** Like {@linkcode run}, but running out of time changes nothing. Tells whether the collection ended. */
+  /**
+   * Like {@linkcode run}, but running out of time changes nothing: the collection goes on. Tells whether it
+   * ended.
+   */
   settle(deadlineMs: number): true | Promise<boolean> {
+    return this.#collect(deadlineMs, () => {});
+  }
+
+  /** Collects, or joins the collection under way; `onLate` is called just before the time is out. */
+  #collect(deadlineMs: number, onLate: (deadline: AbortController) => void): true | Promise<boolean> {
     if (!this.#inFlight) {
-      const pending = this.#begin(deadlineMs);
+      const pending = this.#begin();
       if (!pending) return true;
       this.#inFlight = pending.finally(() => this.#inFlight = undefined);
     }
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const timer = setTimeout(() => resolve(false), deadlineMs);
+    const deadline = this.#deadline;
+    // Two timers: between them, a collector that heeds the signal gets to publish what it has.
+    const timers = [
+      setTimeout(() => onLate(deadline), deadlineMs),
+      setTimeout(() => resolve(false), deadlineMs),
+    ];
     this.#inFlight.then(() => resolve(true));
-    return promise.finally(() => clearTimeout(timer));
+    return promise.finally(() => timers.forEach(clearTimeout));
   }
 
   /** Starts a collection, unless it is over at once. */
-  #begin(deadlineMs: number): Promise<void> | undefined {
+  #begin(): Promise<void> | undefined {
     const startedMs = this.#monotonicMs();
-    const deadline = new AbortController();
+    const deadline = this.#deadline = new AbortController();
     try {
       const answer = this.#collector.collect(deadline.signal);
       if (!(answer instanceof Promise)) {
         this.#accept(answer, startedMs);
         return undefined;
       }
-      const timer = setTimeout(() => deadline.abort(), deadlineMs);
       return answer.then(
         (collection) => this.#accept(collection, startedMs),
         (error) => this.#fail(error),
-      ).finally(() => clearTimeout(timer));
+      );
     } catch (error) {
       this.#fail(error);
       return undefined;

@@ -1,7 +1,8 @@
 /**
  * The life of an exporter: flags, start, listen, give permissions back, serve, stop.
  *
- * Exit codes: 0 after SIGTERM, SIGINT, `--help` and `--version`; 1 when it cannot listen; 2 for wrong flags.
+ * Exit codes: 0 after SIGTERM, SIGINT, `--help` and `--version`; 1 when it cannot listen, or not any more;
+ * 2 for wrong flags.
  *
  * @module
  */
@@ -22,7 +23,9 @@ import {
 import type { PageDescription } from "./page.ts";
 import { dropPermissions, refusalOf } from "./permissions.ts";
 import { SelfMetrics } from "./self_metrics.ts";
-import { createHandler, type ServerOptions } from "./server.ts";
+import { createHandler } from "./server.ts";
+import type { FetchHandler } from "./web/fetch_adapter.ts";
+import type { Web } from "./web/mod.ts";
 
 /** An exporter that was started: what the server shows of it. */
 export interface Exporter {
@@ -35,6 +38,8 @@ export interface Exporter {
     request: Request,
     info: Deno.ServeHandlerInfo<Deno.NetAddr>,
   ): Response | Promise<Response> | undefined;
+  /** Paths among these routes that need no password where a web configuration asks for one. */
+  readonly openPaths?: readonly string[];
   /** Ends what it does in the background. */
   stop?(): void | Promise<void>;
 }
@@ -60,6 +65,8 @@ export interface ExporterProgram<F extends Flags = Flags> {
 export interface RunOptions {
   /** What is simulated, for a demonstration: shown on the page and as `exporter_simulated`. */
   simulated?: string;
+  /** The commit that it was compiled from, for `--version`. */
+  commit?: string;
 }
 
 const COMMON_FLAGS = {
@@ -79,6 +86,10 @@ const COMMON_FLAGS = {
     help: "path of the metrics page",
     parse: parsePath,
     default: "/metrics",
+  },
+  "web.config.file": {
+    placeholder: "FILE",
+    help: "TLS, basic auth and headers, in the format of Prometheus's own exporters",
   },
   "log.level": {
     placeholder: "LEVEL",
@@ -106,7 +117,7 @@ const FIRST_DEADLINE_MS = 10_000;
 export async function runExporter<F extends Flags>(
   program: ExporterProgram<F>,
   args: readonly string[],
-  { simulated }: RunOptions = {},
+  { simulated, commit }: RunOptions = {},
 ): Promise<number> {
   const { artifact } = CATALOG[program.name];
   try {
@@ -115,10 +126,15 @@ export async function runExporter<F extends Flags>(
     // The rest of this function knows the common flags' types, the program knows its own.
     const common = parsed as unknown as ParsedFlags<typeof COMMON_FLAGS>;
     if (common.help) return print(helpText(program, flags));
-    if (common.version) return print(`${artifact} ${VERSION} (deno ${Deno.version.deno})\n`);
+    if (common.version) {
+      const build = `deno ${Deno.version.deno}${commit ? `, commit ${commit}` : ""}`;
+      return print(`${artifact} ${VERSION} (${build})\n`);
+    }
     const log = createLogger({ level: common["log.level"], format: common["log.format"] });
     const address = listenAddress(program.name, common);
     keepAlive(log);
+    const stopped = stopSignal();
+    using web = await openWeb(common["web.config.file"], log);
     const exporter = await program.start(parsed, { log, simulated: simulated !== undefined });
     return await serve({
       program,
@@ -126,12 +142,18 @@ export async function runExporter<F extends Flags>(
       log,
       address,
       telemetryPath: common["web.telemetry-path"],
+      web,
       simulated,
+      stopped,
     });
   } catch (error) {
-    if (!(error instanceof UsageError)) throw error;
-    complain(`${artifact}: ${error.message}\n`);
-    return 2;
+    if (error instanceof UsageError) {
+      complain(`${artifact}: ${error.message}\n`);
+      return 2;
+    }
+    // Thrown on, it would be caught by what keeps a serving exporter alive, and this one does not serve.
+    complain(`${artifact}: Cannot go on: ${error instanceof Error ? error.stack : error}\n`);
+    return 1;
   }
 }
 
@@ -141,17 +163,33 @@ interface ServeOptions {
   readonly log: Logger;
   readonly address: ListenAddress;
   readonly telemetryPath: string;
+  readonly web: Web | undefined;
   readonly simulated: string | undefined;
+  /** Resolves when the exporter is told to stop. */
+  readonly stopped: Promise<Deno.Signal>;
+}
+
+/** Reads the web configuration, if there is one: without it, nothing that it needs is loaded. */
+async function openWeb(path: string | undefined, log: Logger): Promise<Web | undefined> {
+  if (path === undefined) return undefined;
+  const { Web, WebConfigError } = await import("./web/mod.ts");
+  try {
+    return await Web.open(path, { log });
+  } catch (error) {
+    if (!(error instanceof WebConfigError)) throw error;
+    throw new UsageError(error.message, { cause: error });
+  }
 }
 
 async function serve(
   options: Omit<ServeOptions, "program"> & { program: { name: ExporterName } },
 ): Promise<number> {
-  const { program, exporter, log, address, telemetryPath, simulated } = options;
+  const { program, exporter, log, address, telemetryPath, web, simulated, stopped } = options;
   const { artifact } = CATALOG[program.name];
   using self = new SelfMetrics(program.name, simulated !== undefined);
-  const runners = exporter.collectors.map((collector) => new CollectorRunner(collector, log));
-  const server = listen(address, log, {
+  const collectors = web ? [...exporter.collectors, web] : exporter.collectors;
+  const runners = collectors.map((collector) => new CollectorRunner(collector, log));
+  const handler = createHandler({
     name: program.name,
     runners,
     page: exporter.page,
@@ -160,48 +198,87 @@ async function serve(
     simulated,
     handle: exporter.handle?.bind(exporter),
   });
+  const server = await listen(address, log, web?.guard(handler, exporter.openPaths) ?? handler, web);
   if (server instanceof Error) {
     complain(`${artifact}: ${server.message}\n`);
     await exporter.stop?.();
     return 1;
   }
-  const { hostname, port } = server.addr;
-  dropPermissions(exporter.keep ?? [], [{ name: "net", host: `${address.hostname}:${address.port}` }]);
-  log.info("listening", { exporter: program.name, version: VERSION, address: `${hostname}:${port}` });
+  dropPermissions([...exporter.keep ?? [], ...web?.keep ?? []], [{
+    name: "net",
+    host: formatAddress(address),
+  }]);
+  log.info("listening", { exporter: program.name, version: VERSION, address: formatAddress(server.addr) });
   // What is wrong with a source is told at once, not at the first scrape.
   for (const runner of runners) runner.settle(FIRST_DEADLINE_MS);
-  if (address.port === 0) print(`${JSON.stringify({ exporter: program.name, host: hostname, port })}\n`);
-  const signal = await stopSignal();
-  log.info("stopping", { signal });
+  if (address.port === 0) {
+    print(
+      `${JSON.stringify({ exporter: program.name, host: server.addr.hostname, port: server.addr.port })}\n`,
+    );
+  }
+  const reason = await Promise.race([stopped, acceptFailure(server)]);
+  if (reason instanceof Error) {
+    complain(`${artifact}: ${reason.message}\n`);
+    await exporter.stop?.();
+    return 1;
+  }
+  log.info("stopping", { signal: reason });
   await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, STOP_DEADLINE_MS))]);
   await exporter.stop?.();
   return 0;
 }
 
+/** What serves: `finished` rejects when it cannot go on. */
+type Server =
+  & Pick<Deno.HttpServer<Deno.NetAddr>, "addr" | "shutdown">
+  & Partial<Pick<Deno.HttpServer, "finished">>;
+
+/**
+ * Resolves when no connection can be accepted any more: one failure, for want of a file descriptor, ends
+ * `Deno.serve`, and to listen again would take the permission that was given back. An exporter that nobody
+ * can reach must end, so that it is started again.
+ */
+function acceptFailure(server: Server): Promise<Error> {
+  return new Promise((resolve) => {
+    server.finished?.catch((error) =>
+      resolve(
+        new Error(
+          `Cannot accept connections any more: ${error instanceof Error ? error.message : error}: start it ` +
+            'again, with more file descriptors where they ran out ("ulimit -n", LimitNOFILE= in its unit)',
+        ),
+      )
+    );
+  });
+}
+
 /** Starts to listen, or returns what stands in the way, in words. */
-function listen(
+async function listen(
   address: ListenAddress,
   log: Logger,
-  options: ServerOptions,
-): Deno.HttpServer<Deno.NetAddr> | Error {
+  handler: FetchHandler,
+  web: Web | undefined,
+): Promise<Server | Error> {
+  const onError = (error: unknown): Response => {
+    log.error("request failed", { error });
+    return new Response("Internal error\n", { status: 500 });
+  };
   try {
-    return Deno.serve({
-      hostname: address.hostname,
-      port: address.port,
-      onListen: () => {},
-      onError: (error) => {
-        log.error("request failed", { error });
-        return new Response("Internal error\n", { status: 500 });
-      },
-    }, createHandler(options));
+    if (web?.usesTls) return await web.listen({ ...address, handler, onError });
+    const { hostname, port } = address;
+    return Deno.serve({ hostname, port, onListen: () => {}, onError }, handler);
   } catch (error) {
     return new Error(
-      `Cannot listen on "${address.hostname}:${address.port}": ${listenAdvice(address, error)}`,
+      `Cannot listen on "${formatAddress(address)}": ${listenAdvice(address, error)}`,
     );
   }
 }
 
-function listenAdvice({ hostname, port }: ListenAddress, error: unknown): string {
+/** As Deno's flags and URLs spell it: an IPv6 address in brackets. */
+function formatAddress({ hostname, port }: ListenAddress): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
+}
+
+function listenAdvice(address: ListenAddress, error: unknown): string {
   if (error instanceof Deno.errors.AddrInUse) {
     return 'another program listens there: stop it, or choose another port with "--port"';
   }
@@ -210,7 +287,7 @@ function listenAdvice({ hostname, port }: ListenAddress, error: unknown): string
   }
   switch (refusalOf(error)) {
     case "flag":
-      return `the permissions do not cover it: start with "--allow-net=${hostname}:${port}"`;
+      return `the permissions do not cover it: start with "--allow-net=${formatAddress(address)}"`;
     case "system":
       return "the system forbids it: ports below 1024 need CAP_NET_BIND_SERVICE";
   }

@@ -35,7 +35,9 @@ export function negotiate(request: Pick<Request, "headers">): Representation {
   if (!answer) {
     answer = {
       format: FORMAT_BY_TYPE[accepts(request, ...TYPES) ?? ""] ?? "text",
-      gzip: acceptsEncodings(request, "identity", "gzip") === "gzip",
+      // A client that says nothing of encodings gets none; @std/http would give it the first.
+      gzip: request.headers.has("accept-encoding") &&
+        acceptsEncodings(request, "gzip", "identity") === "gzip",
     };
     // Only as many as honest scrapers can differ in: what a hostile one sends is not kept.
     if (known.size < REMEMBERED && key.length < 1024) known.set(key, answer);

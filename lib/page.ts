@@ -112,7 +112,7 @@ ${
 </section>
 <section aria-labelledby="table-title">
 <h2 id="table-title">Now</h2>
-<div id="table" class="scroll" tabindex="0" role="region" aria-labelledby="table-title"></div>
+<div id="table" class="scroll" tabindex="0" role="group" aria-label="Table of the values now"></div>
 <noscript><p>The values are at <a href="${escapeHtml(telemetryPath)}">${
     escapeHtml(telemetryPath)
   }</a>; the chart needs script.</p></noscript>

@@ -59,7 +59,7 @@ export class SelfMetrics implements Disposable {
     this.#simulated = simulated;
     this.#snapshot = this.#sample();
     this.#timer = setInterval(() => this.#tick(), PERIOD_MS);
-    this.#timer.unref();
+    Deno.unrefTimer(this.#timer);
   }
 
   /** The last sample, one second old at most unless the event loop lags. */

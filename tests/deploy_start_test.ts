@@ -15,7 +15,7 @@ Deno.test("grantFlags() follow the exporter's own flags and are the task's witho
     [
       "ffmpeg",
       "--progress-dir=/p --web.config.file=/etc/w/web.yml",
-      "--no-prompt --allow-read=/p,/etc/w --allow-net=0.0.0.0:9506",
+      "--no-prompt --allow-read=/p,/etc/w/web.yml --allow-net=0.0.0.0:9506",
     ],
     [
       "docker",
@@ -33,6 +33,27 @@ Deno.test("grantFlags() follow the exporter's own flags and are the task's witho
       const words = args.split(" ").filter(Boolean);
       assertEquals(grantFlags(name, grantsFor(name, words)).join(" "), flags);
     });
+  }
+});
+
+Deno.test("grantFlags() cover a web configuration and the files it names, and no more", async () => {
+  const folder = await Deno.makeTempDir();
+  const config = `${folder}/web.yml`;
+  const flags = (): string =>
+    grantFlags("gpu", grantsFor("gpu", ["--nvml=/l.so", `--web.config.file=${config}`])).join(" ");
+  const read = (...files: string[]): string =>
+    `--no-prompt --allow-ffi=/l.so --allow-net=0.0.0.0:9511 --allow-read=${files.join(",")}`;
+  try {
+    assertEquals(flags(), read(config));
+    await Deno.writeTextFile(config, "tls_server_config: {cert_file: a.pem, key_file: '/b/c d'} # key_file");
+    assertEquals(flags(), read(config, `${folder}/a.pem`, "/b/c d"));
+    await Deno.writeTextFile(
+      config,
+      'tls_server_config:\n  client_ca_file: "ca"\n  cert_file:\n  key_file: k # no\n',
+    );
+    assertEquals(flags(), read(config, `${folder}/ca`, `${folder}/k`));
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
 

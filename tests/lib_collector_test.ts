@@ -100,3 +100,21 @@ Deno.test("CollectorRunner logs each change of state once", async () => {
   for (reason of [undefined, "gone", "gone", "gone", "invalid", undefined, undefined]) await own.run(1000);
   assertEquals(lines, ["Broken by gone", "Broken by invalid", "source is read without problems"]);
 });
+
+Deno.test("CollectorRunner lets a collection go on that nobody waits for, and ends one that a scrape waits for", async () => {
+  let wasAsked: boolean | undefined;
+  const own = runner((signal) => {
+    wasAsked = false;
+    const { promise, resolve } = Promise.withResolvers<Collection>();
+    signal.addEventListener("abort", () => {
+      wasAsked = true;
+      resolve(collection());
+    });
+    return promise;
+  });
+  assertEquals(await own.settle(10), false);
+  assertEquals(wasAsked, false);
+  // It joins the same collection, and gets what that has by then.
+  assertEquals((await own.run(10)).up, true);
+  assertEquals(wasAsked, true);
+});

@@ -1,6 +1,11 @@
 /** The page at `/`, as a person sees it. */
-import { assert, assertEquals, assertGreater, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertGreater, assertLess, assertStringIncludes } from "@std/assert";
+import axe from "axe-core";
 import { CHROMIUM, launchBrowser, openPage } from "./support/browser.ts";
+import { type Collection, CollectorRunner } from "../lib/collector.ts";
+import { type MetricDefinition, Snapshot } from "../lib/exposition.ts";
+import { createLogger } from "../lib/log.ts";
+import { createHandler } from "../lib/server.ts";
 import { startExporter } from "./support/exporter_process.ts";
 import { needs } from "./support/programs.ts";
 
@@ -84,3 +89,84 @@ Deno.test({
     assertEquals(await page.textContent("#status"), "The exporter does not answer");
   },
 });
+
+const SPEED: MetricDefinition = { name: "x_speed_ratio", type: "gauge", help: "Speed.", labels: ["job_id"] };
+
+/** Serves a page with this many series from within the test. */
+function servePage(
+  series: number,
+  problems: Collection["problems"] = [],
+): { server: Deno.HttpServer<Deno.NetAddr>; url: string } {
+  const collect = (): Collection => {
+    const snapshot = new Snapshot();
+    for (let index = 0; index < series; index++) {
+      snapshot.add(SPEED, 1 + Math.random(), { job_id: `job "<b>${index}</b>"` });
+    }
+    return { up: series > 0, snapshot, problems };
+  };
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    createHandler({
+      name: "ffmpeg",
+      runners: [
+        new CollectorRunner({ source: "x", metrics: [SPEED], collect }, createLogger({ write: () => {} })),
+      ],
+      page: {
+        title: "Jobs",
+        summary: "Summary.",
+        chart: { metric: SPEED.name, unit: "x", labels: ["job_id"] },
+        table: { key: ["job_id"], columns: [{ metric: SPEED.name, title: "Speed", unit: "x" }] },
+      },
+      self: { snapshot: new Snapshot() },
+      telemetryPath: "/metrics",
+    }),
+  );
+  return { server, url: `http://127.0.0.1:${server.addr.port}/` };
+}
+
+Deno.test({
+  name: "The page shows two hundred series without growing slow, and takes names as text",
+  ...BROWSER_TEST,
+  fn: async () => {
+    const { server, url } = servePage(200);
+    await using browser = await launchBrowser();
+    const { page, complaints } = await openPage(browser, url);
+    await page.locator("tbody tr").nth(199).waitFor();
+    await page.locator(".spark path").nth(199).waitFor({ state: "attached" });
+    assertStringIncludes(await page.textContent("tbody tr") ?? "", 'job "<b>0</b>"');
+    assertStringIncludes(await page.textContent("#legend") ?? "", "and 176 more");
+    const longestMs = await page.evaluate<number>(
+      "performance.getEntriesByType('measure').reduce((most, { duration }) => Math.max(most, duration), 0)",
+    );
+    assertGreater(longestMs, 0);
+    assertLess(longestMs, 500);
+    assertEquals(complaints, []);
+    await server.shutdown();
+  },
+});
+
+for (
+  const [state, series, problems] of [
+    ["working", 3, []],
+    ["failing", 0, [{ reason: "gone", message: "Source is gone: plug it in" }]],
+  ] as const
+) {
+  Deno.test({
+    name: `The page has nothing that keeps people from using it, ${state}, light and dark (axe)`,
+    ...BROWSER_TEST,
+    fn: async () => {
+      const { server, url } = servePage(series, problems);
+      await using browser = await launchBrowser();
+      for (const dark of [false, true]) {
+        const { page } = await openPage(browser, url, { dark });
+        await page.waitForSelector(series > 0 ? "tbody tr" : "#table .empty");
+        await page.evaluate(axe.source);
+        const violations = await page.evaluate<string[]>(
+          "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`))",
+        );
+        assertEquals(violations, []);
+      }
+      await server.shutdown();
+    },
+  });
+}

@@ -61,7 +61,7 @@ export const RAPL_METRICS = {
     labels: ZONE_LABELS,
   },
   wraps: {
-    name: "rapl_counter_wraps_total",
+    name: "rapl_energy_wraps_total",
     type: "counter",
     help: "Times that powercap energy_uj of the zone started again from 0 at max_energy_range_uj.",
     labels: ZONE_LABELS,
@@ -80,13 +80,14 @@ export const RAPL_METRICS = {
     type: "counter",
     help:
       "Energy that all processor packages and their memory (dram) used since the exporter started, each counted " +
-      "once, in joules, from powercap energy_uj (microjoules). Absent while one of them cannot be read.",
+      "once, in joules, from powercap energy_uj (microjoules). Absent while one of them cannot be read, and for five minutes after one vanished.",
   },
   nodePower: {
     name: "rapl_node_power_watts",
     type: "gauge",
     help:
       "Mean power of all processor packages and their memory (dram) over the last sampling interval, each " +
-      "counted once, in watts, from powercap energy_uj (microjoules). Absent while one of them cannot be read.",
+      "counted once, in watts, from powercap energy_uj (microjoules). Absent while one of them cannot be " +
+      "read, and for five minutes after one vanished.",
   },
 } as const satisfies Record<string, MetricDefinition>;

@@ -140,7 +140,7 @@ function walkFolder(tree: { root: string; found: Found }, name: string, place: P
     if (!(error instanceof Deno.errors.NotFound)) tree.found.closed.push({ path, error });
     return;
   }
-  const isZone = entries.some((entry) => entry.name === "energy_uj" && !entry.isDirectory);
+  const isZone = entries.some((entry) => entry.name === "energy_uj" && entry.isFile);
   const zone = isZone ? readZone(tree.root, path, entries, place.parent) : undefined;
   if (zone) tree.found.zones.push(zone);
   if (place.depth === MAX_DEPTH) return;
@@ -174,9 +174,10 @@ function readLimits(folder: string, inside: Deno.DirEntry[]): PowerLimit[] {
     .sort(compareNumerically);
   const limits: PowerLimit[] = [];
   for (const index of indexes) {
-    const name = readText(join(folder, `constraint_${index}_name`)) || index;
+    let constraint = readText(join(folder, `constraint_${index}_name`)) || index;
+    while (limits.some((limit) => limit.constraint === constraint)) constraint += `_${index}`;
     limits.push({
-      constraint: limits.some((limit) => limit.constraint === name) ? `${name}_${index}` : name,
+      constraint,
       limitMicrowatts: toNumber(readUnsigned(join(folder, `constraint_${index}_power_limit_uw`))),
       windowMicroseconds: toNumber(readUnsigned(join(folder, `constraint_${index}_time_window_us`))),
     });

@@ -12,6 +12,7 @@ import { EnergyCounter } from "./energy_counter.ts";
 import { describeFailure } from "./failures.ts";
 import { zonesCountedOnce } from "./node_zones.ts";
 import { EnergyFile, walkPowercap, type Zone } from "./powercap.ts";
+import { type CounterFile, ZoneReader } from "./zone_reader.ts";
 
 /** A zone after a sample. */
 export interface SampledZone {
@@ -44,25 +45,11 @@ export interface PowercapSamplerOptions {
   openCounter?: (path: string) => CounterFile;
 }
 
-/** What the sampler needs of an {@linkcode EnergyFile}. */
-export type CounterFile = Pick<EnergyFile, "identity" | "read"> & Disposable;
-
 /** The tree is walked again every so many samples. */
 const SAMPLES_PER_WALK = 10;
 
 /** How long a zone that vanished is told as a problem, and the node's totals are withheld. */
 const GONE_TOLD_MS = 5 * 60_000;
-
-/** More than any processor package draws (some 500 W in 2025, for a moment twice that), and than a whole board. */
-const MAX_ZONE_WATTS = 2000;
-const MAX_PSYS_WATTS = 5000;
-
-interface Entry extends SampledZone {
-  file: CounterFile | undefined;
-  /** Identity of the file of the last reading. */
-  readFrom: string | undefined;
-  failure: { readonly error: unknown; readonly problem: Problem } | undefined;
-}
 
 /** Samples the zones of one tree. */
 export class PowercapSampler {
@@ -71,8 +58,8 @@ export class PowercapSampler {
   readonly #monotonicMs: () => number;
   readonly #wallClockMs: () => number;
   readonly #openCounter: (path: string) => CounterFile;
-  /** Zones of the last walk, by path. */
-  #entries = new Map<string, Entry>();
+  /** Readers of the zones of the last walk, by path. */
+  #readers = new Map<string, ZoneReader>();
   /** Counters by path and name; they outlive their zone, for zones come back. */
   readonly #counters = new Map<string, EnergyCounter>();
   /** Zones that vanished, by path. */
@@ -116,8 +103,8 @@ export class PowercapSampler {
   stop(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    for (const entry of this.#entries.values()) closeFile(entry);
-    this.#entries.clear();
+    for (const reader of this.#readers.values()) reader[Symbol.dispose]();
+    this.#readers.clear();
   }
 
   /** Reads all zones now. */
@@ -127,24 +114,23 @@ export class PowercapSampler {
     const zones: SampledZone[] = [];
     let nodeWatts: number | undefined = 0;
     let isNodeWhole = this.#isCountedPresent;
-    for (const entry of this.#entries.values()) {
-      const added = this.#read(entry);
-      const isCounted = this.#counted.has(entry.zone);
+    for (const reader of this.#readers.values()) {
+      const added = reader.read();
+      const isCounted = this.#counted.has(reader.zone);
       if (isCounted) this.#nodeMicrojoules += added;
-      if (entry.failure) {
+      if (reader.problem) {
         isNodeWhole &&= !isCounted;
+        if (reader.problem.reason === "gone") this.#samplesToWalk = 0;
         continue;
       }
-      zones.push(entry);
-      const watts = entry.counter.watts;
-      if (isCounted) {
-        nodeWatts = watts === undefined || nodeWatts === undefined ? undefined : nodeWatts + watts;
-      }
+      const { zone, counter } = reader;
+      zones.push({ zone, counter });
+      if (isCounted) nodeWatts = add(nodeWatts, counter.watts);
     }
     this.#latest = {
       monotonicMs: startedMs,
       durationSeconds: (this.#monotonicMs() - startedMs) / 1000,
-      discovered: this.#entries.size,
+      discovered: this.#readers.size,
       zones,
       problems: this.#problems(),
       node: isNodeWhole ? { microjoules: this.#nodeMicrojoules, watts: nodeWatts } : undefined,
@@ -152,26 +138,56 @@ export class PowercapSampler {
     return this.#latest;
   }
 
-  /** Brings the list of zones up to date. Zones that stay keep their counter, with a file opened afresh. */
+  /** Brings the list of zones up to date. */
   #walk(): void {
     this.#samplesToWalk = SAMPLES_PER_WALK - 1;
-    const before = this.#entries;
-    this.#entries = new Map();
+    const before = this.#readers;
+    this.#readers = new Map();
     this.#closed = [];
     this.#rootProblem = undefined;
+    let closedPaths: string[] = [];
     try {
       const { zones, closed } = walkPowercap(this.#root);
-      for (const zone of zones) this.#entries.set(zone.path, this.#enter(zone, before.get(zone.path)));
+      for (const zone of zones) this.#readers.set(zone.path, this.#readerOf(zone, before.get(zone.path)));
+      closedPaths = closed.map(({ path }) => path);
       this.#closed = closed.map(({ path, error }) =>
         describeFailure(`Cannot look for zones in "${path}"`, join(this.#root, path), error)
       );
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       this.#rootProblem = { reason: error.reason, message: error.message };
+      this.#samplesToWalk = 0;
     }
-    if (this.#rootProblem) this.#samplesToWalk = 0;
-    for (const entry of before.values()) this.#leave(entry);
+    const kept = new Set(this.#readers.values());
+    for (const reader of before.values()) {
+      if (kept.has(reader)) continue;
+      reader[Symbol.dispose]();
+      const { zone } = reader;
+      const isHidden = closedPaths.some((path) => `${zone.path}/`.startsWith(`${path}/`));
+      if (isHidden || this.#readers.has(zone.path)) continue;
+      this.#gone.set(zone.path, { zone, untilMs: this.#monotonicMs() + GONE_TOLD_MS });
+    }
     this.#chooseCounted();
+  }
+
+  /** The reader that the zone had, or a new one where the zone is new or another took its place. */
+  #readerOf(zone: Zone, before: ZoneReader | undefined): ZoneReader {
+    this.#gone.delete(zone.path);
+    if (before?.zone.name === zone.name) {
+      before.renew(zone);
+      return before;
+    }
+    const key = JSON.stringify([zone.path, zone.name]);
+    let counter = this.#counters.get(key);
+    if (!counter) this.#counters.set(key, counter = new EnergyCounter());
+    return new ZoneReader(zone, {
+      root: this.#root,
+      counter,
+      openCounter: this.#openCounter,
+      monotonicMs: this.#monotonicMs,
+      wallClockMs: this.#wallClockMs,
+      intervalMs: this.#intervalMs,
+    });
   }
 
   /** Chooses what the node's totals are made of. A zone that has just vanished is still missed. */
@@ -181,93 +197,33 @@ export class PowercapSampler {
       if (untilMs <= now) this.#gone.delete(path);
     }
     const gone = [...this.#gone.values()].map(({ zone }) => zone);
-    const present = [...this.#entries.values()].map(({ zone }) => zone);
+    const present = [...this.#readers.values()].map(({ zone }) => zone);
     const counted = new Set(zonesCountedOnce([...present, ...gone]));
     this.#counted = counted;
     this.#isCountedPresent = counted.size > 0 && this.#closed.length === 0 &&
       !gone.some((zone) => counted.has(zone));
   }
 
-  #enter(zone: Zone, before: Entry | undefined): Entry {
-    this.#gone.delete(zone.path);
-    const key = JSON.stringify([zone.path, zone.name]);
-    let counter = this.#counters.get(key);
-    if (!counter) this.#counters.set(key, counter = new EnergyCounter());
-    const stays = before?.counter === counter;
-    if (!stays) counter.restart();
-    return {
-      zone,
-      counter,
-      file: undefined,
-      readFrom: stays ? before.readFrom : undefined,
-      failure: undefined,
-    };
-  }
-
-  /** Lets go of an entry of the walk before. */
-  #leave(entry: Entry): void {
-    closeFile(entry);
-    if (this.#entries.has(entry.zone.path)) return;
-    entry.counter.restart();
-    this.#gone.set(entry.zone.path, { zone: entry.zone, untilMs: this.#monotonicMs() + GONE_TOLD_MS });
-  }
-
-  /** Reads one zone, or notes why that is impossible. Returns the microjoules that were added. */
-  #read(entry: Entry): bigint {
-    const { zone, counter } = entry;
-    const path = join(this.#root, zone.path, "energy_uj");
-    try {
-      entry.file ??= this.#openCounter(path);
-      const energyMicrojoules = entry.file.read();
-      const monotonicMs = this.#monotonicMs();
-      // Another file under the same path is another counter, also when its zone looks the same.
-      if (entry.readFrom !== entry.file.identity) counter.restart();
-      entry.readFrom = entry.file.identity;
-      entry.failure = undefined;
-      return counter.add({ energyMicrojoules, monotonicMs, wallClockMs: this.#wallClockMs() }, {
-        rangeMicrojoules: zone.rangeMicrojoules,
-        maxWatts: zone.name.startsWith("psys") ? MAX_PSYS_WATTS : MAX_ZONE_WATTS,
-        intervalMs: this.#intervalMs,
-      });
-    } catch (error) {
-      const problem = describeFailure(`Cannot read zone "${zone.path}"`, path, error);
-      entry.failure = { error, problem };
-      // A zone that went and came back is a new one, whatever its counter says.
-      if (problem.reason === "gone") {
-        entry.readFrom = undefined;
-        this.#samplesToWalk = 0;
-      }
-      closeFile(entry);
-      return 0n;
-    }
-  }
-
   #problems(): Problem[] {
     if (this.#rootProblem) return [this.#rootProblem];
     const gone = [...this.#gone.keys()].map((path) => ({
       reason: "gone",
-      message:
-        `Zone "${path}" is gone: its driver was unloaded or its processor taken offline; the node's totals ` +
-        `are withheld for five minutes`,
+      message: `Zone "${path}" is gone: its driver was unloaded or its processor taken offline`,
     }));
     return [...this.#closed, ...this.#zoneProblems(), ...gone];
   }
 
   /** A problem for each zone that cannot be read; one in all where every zone is refused. */
   #zoneProblems(): Problem[] {
-    const failures = [...this.#entries.values()].map(({ failure }) => failure).filter((failure) =>
-      failure !== undefined
-    );
-    const [first] = failures;
-    const isAll = failures.length > 1 && failures.length === this.#entries.size;
-    if (first && isAll && failures.every(({ problem }) => problem.reason === "permission")) {
-      return [describeFailure(`Cannot read any of the ${failures.length} zones`, this.#root, first.error)];
+    const readers = [...this.#readers.values()];
+    const [first] = readers;
+    if (first && readers.length > 1 && readers.every(({ problem }) => problem?.reason === "permission")) {
+      return [describeFailure(`Cannot read any of the ${readers.length} zones`, this.#root, first.error)];
     }
-    return failures.map(({ problem }) => problem);
+    return readers.map(({ problem }) => problem).filter((problem) => problem !== undefined);
   }
 }
 
-function closeFile(entry: Entry): void {
-  entry.file?.[Symbol.dispose]();
-  entry.file = undefined;
+function add(left: number | undefined, right: number | undefined): number | undefined {
+  return left === undefined || right === undefined ? undefined : left + right;
 }

@@ -226,9 +226,12 @@ async function refresh() {
     const reasons = report.sources.map(({ reason }) => reason).filter(Boolean);
     drawStatus(report.status, report.status === "ok" ? "Working" : "Degraded", reasons);
     const families = parseMetrics(await metrics.text());
+    const startedMs = performance.now();
     remember(families.get(page.chart.metric) ?? []);
     drawChart();
     drawTable(families);
+    performance.clearMeasures();
+    performance.measure("drawing", { start: startedMs });
   } catch (error) {
     drawStatus("unreachable", "The exporter does not answer", [String(error.message ?? error)]);
   }

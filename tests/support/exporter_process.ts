@@ -10,6 +10,9 @@ import type { HealthReport } from "../../lib/server.ts";
 /** This project's folder. */
 export const ROOT: string = fromFileUrl(new URL("../../", import.meta.url));
 
+/** How long an exporter may take to end before it is killed, in milliseconds. */
+const STOP_TIMEOUT_MS = 2000;
+
 /** Options of {@linkcode startExporter}. */
 export interface StartOptions {
   /** Flags of the exporter; without a port among them it gets a free one. */
@@ -80,7 +83,7 @@ export async function startExporter(
   const reading = (async () => {
     for await (const text of child.stderr.pipeThrough(new TextDecoderStream())) {
       stderr += text;
-      const match = /address=\S*?:(\d+)/.exec(stderr);
+      const match = /address=\S+:(\d+)\s/.exec(stderr);
       if (match) port.resolve(Number(match[1]));
     }
     port.reject(new Error(`The exporter ended before it listened: ${stderr}`));
@@ -107,13 +110,19 @@ export async function startExporter(
     health: async () => await (await get("/health")).json(),
     kill: (signal = "SIGTERM") => child.kill(signal),
     async [Symbol.asyncDispose](): Promise<void> {
-      try {
-        child.kill("SIGKILL");
-      } catch (error) {
-        // It has ended by itself, as some tests want.
-        if (!(error instanceof TypeError)) throw error;
-      }
+      const end = (signal: Deno.Signal): void => {
+        try {
+          child.kill(signal);
+        } catch (error) {
+          // It has ended by itself, as some tests want.
+          if (!(error instanceof TypeError)) throw error;
+        }
+      };
+      // Asked first, so that it can clean up; then made to.
+      end("SIGTERM");
+      const timer = setTimeout(() => end("SIGKILL"), STOP_TIMEOUT_MS);
       await exitCode;
+      clearTimeout(timer);
       await reading;
     },
   };

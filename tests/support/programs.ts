@@ -33,6 +33,23 @@ export function needsRoot(): { ignore: boolean } {
   return { ignore };
 }
 
+/** Options for `Deno.test` of a test that makes mount and network namespaces. @throws {Error} in CI when it may not */
+export function needsNamespaces(): { ignore: boolean } {
+  const root = needsRoot();
+  if (root.ignore || canMakeNamespaces()) return root;
+  if (Deno.env.get("CI")) throw new Error("CI must allow namespaces: unshare -mn fails");
+  if (!missing.has("namespaces")) {
+    missing.add("namespaces");
+    say("tests skipped: this machine forbids namespaces");
+  }
+  return { ignore: true };
+}
+
+function canMakeNamespaces(): boolean {
+  return isInstalled("unshare") &&
+    new Deno.Command("unshare", { args: ["-mn", "true"], stderr: "null" }).outputSync().success;
+}
+
 /** Whether a program is on the PATH or in the folders where Debian keeps daemons. */
 export function isInstalled(program: string): boolean {
   if (program.includes("/")) return isFile(program);

@@ -1,0 +1,137 @@
+/**
+ * Turns the board of jobs into samples.
+ *
+ * @module
+ */
+import type { Collection, Collector } from "../../lib/collector.ts";
+import { type HistogramState, type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
+import { type Job, JOB_STATES, type JobState } from "./job.ts";
+import { type JobBoard, REJECT_REASONS, SPEED_BUCKETS } from "./job_board.ts";
+import { INGEST_METRICS, JOB_METRICS, WORKER_METRICS } from "./metrics.ts";
+
+/** What the collector reads. */
+export interface JobCollectorOptions {
+  readonly board: JobBoard;
+  /** Requests that bring reports and are open now. */
+  readonly openConnections: () => number;
+}
+
+/** Publishes every job, the worker's totals and the state of ingest. */
+export class JobCollector implements Collector {
+  readonly source = "jobs";
+  readonly metrics: readonly MetricDefinition[] = [
+    ...Object.values(JOB_METRICS),
+    ...Object.values(WORKER_METRICS),
+    ...Object.values(INGEST_METRICS),
+  ];
+  readonly #board: JobBoard;
+  readonly #openConnections: () => number;
+
+  /** A collector of one board. */
+  constructor({ board, openConnections }: JobCollectorOptions) {
+    this.#board = board;
+    this.#openConnections = openConnections;
+  }
+
+  /** Reads the board as it is now. */
+  collect(): Collection {
+    const snapshot = new Snapshot();
+    const nowMs = this.#board.nowMs();
+    const states: Record<JobState, number> = { running: 0, stalled: 0, ended: 0, lost: 0 };
+    for (const job of this.#board.jobs()) {
+      const state = job.state(nowMs, this.#board.stallAfterMs);
+      states[state]++;
+      addJob(snapshot, job, state, nowMs);
+    }
+    for (const state of JOB_STATES) snapshot.add(WORKER_METRICS.jobs, states[state], { state });
+    addTotals(snapshot, this.#board);
+    snapshot.add(INGEST_METRICS.connections, this.#openConnections());
+    return { up: true, snapshot, problems: [] };
+  }
+}
+
+function addJob(snapshot: Snapshot, job: Job, state: JobState, nowMs: number): void {
+  const labels = { job_id: job.id };
+  const { info, targetSpeed } = job.description;
+  snapshot.add(JOB_METRICS.info, 1, { job_id: job.id, via: job.via, ...info });
+  for (const each of JOB_STATES) {
+    snapshot.add(JOB_METRICS.state, each === state ? 1 : 0, { job_id: job.id, state: each });
+  }
+  snapshot.add(JOB_METRICS.exitCode, job.exitCode, labels);
+  const { counters } = job;
+  snapshot.add(JOB_METRICS.frames, counters.frames, labels);
+  snapshot.add(JOB_METRICS.droppedFrames, counters.droppedFrames, labels);
+  snapshot.add(JOB_METRICS.duplicatedFrames, counters.duplicatedFrames, labels);
+  snapshot.add(JOB_METRICS.outputBytes, counters.outputBytes, labels);
+  snapshot.add(JOB_METRICS.mediaSeconds, counters.mediaSeconds, labels);
+  if (job.via !== "exit") {
+    snapshot.add(JOB_METRICS.encodingSeconds, job.encodingSeconds(nowMs), labels);
+    snapshot.add(JOB_METRICS.lastAdvance, job.lastAdvanceMs / 1000, labels);
+  }
+  if (info.target_speed) snapshot.add(JOB_METRICS.targetSpeed, targetSpeed, labels);
+  if (job.outcome === undefined) addRecent(snapshot, job, nowMs);
+}
+
+/** What holds only while the job goes on. */
+function addRecent(snapshot: Snapshot, job: Job, nowMs: number): void {
+  const labels = { job_id: job.id };
+  const { mediaSeconds } = job.counters;
+  const { durationSeconds, framePixels, targetSpeed } = job.description;
+  const rise = job.rise(nowMs);
+  const speed = rise && rise.mediaSeconds / rise.seconds;
+  const fps = rise && rise.frames / rise.seconds;
+  snapshot.add(JOB_METRICS.speed, speed, labels);
+  snapshot.add(JOB_METRICS.fps, fps, labels);
+  if (rise && rise.frames > 0) {
+    snapshot.add(JOB_METRICS.frameSeconds, rise.seconds / rise.frames, labels);
+  }
+  if (rise && rise.mediaSeconds > 0) {
+    snapshot.add(JOB_METRICS.outputRate, rise.outputBytes / rise.mediaSeconds, labels);
+  }
+  if (fps !== undefined && framePixels !== undefined) {
+    snapshot.add(JOB_METRICS.pixelRate, fps * framePixels, labels);
+  }
+  snapshot.add(JOB_METRICS.averageFps, job.lastBlock?.averageFps, labels);
+  snapshot.add(JOB_METRICS.averageSpeed, job.lastBlock?.averageSpeed, labels);
+  snapshot.add(JOB_METRICS.averageOutputRate, job.lastBlock?.averageBytesPerSecond, labels);
+  for (const { output, stream, quantizer } of job.quantizers()) {
+    snapshot.add(JOB_METRICS.quantizer, quantizer, { job_id: job.id, output, stream });
+  }
+  if (mediaSeconds === undefined) return;
+  snapshot.add(JOB_METRICS.deficit, job.encodingSeconds(nowMs) * targetSpeed - mediaSeconds, labels);
+  if (durationSeconds === undefined) return;
+  const leftSeconds = Math.max(0, durationSeconds - mediaSeconds);
+  snapshot.add(JOB_METRICS.progress, Math.min(1, mediaSeconds / durationSeconds), labels);
+  if (speed !== undefined && speed > 0) snapshot.add(JOB_METRICS.remaining, leftSeconds / speed, labels);
+}
+
+function addTotals(snapshot: Snapshot, board: JobBoard): void {
+  const { totals } = board;
+  snapshot.add(WORKER_METRICS.frames, totals.frames);
+  snapshot.add(WORKER_METRICS.droppedFrames, totals.droppedFrames);
+  snapshot.add(WORKER_METRICS.duplicatedFrames, totals.duplicatedFrames);
+  snapshot.add(WORKER_METRICS.mediaSeconds, totals.mediaSeconds);
+  snapshot.add(WORKER_METRICS.outputBytes, totals.outputBytes);
+  snapshot.add(WORKER_METRICS.pixels, totals.pixels);
+  for (const result of ["ended", "lost", "rejected", "stalled"] as const) {
+    snapshot.add(WORKER_METRICS.finished, board.finished[result], { result });
+  }
+  for (const result of ["failure", "success"] as const) {
+    snapshot.add(WORKER_METRICS.exited, board.exited[result], { result });
+  }
+  snapshot.addHistogram(WORKER_METRICS.speed, speedHistogram(board));
+  snapshot.add(INGEST_METRICS.blocks, board.blocks);
+  for (const reason of REJECT_REASONS) {
+    snapshot.add(INGEST_METRICS.rejected, board.rejected[reason], { reason });
+  }
+  snapshot.add(INGEST_METRICS.parseErrors, board.parseErrors);
+}
+
+function speedHistogram({ speeds }: JobBoard): HistogramState {
+  let count = 0;
+  const buckets = SPEED_BUCKETS.map((bound, index) => {
+    count += speeds.counts[index] ?? 0;
+    return [bound, count] as const;
+  });
+  return { buckets, sum: speeds.sum, count: count + (speeds.counts[SPEED_BUCKETS.length] ?? 0) };
+}

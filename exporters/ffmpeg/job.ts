@@ -1,0 +1,154 @@
+/**
+ * One encode: its counters, how fast they rise, whether it still runs.
+ *
+ * @module
+ */
+import type { JobDescription } from "./job_description.ts";
+import type { ProgressBlock, Quantizer } from "./progress_block.ts";
+import { RateWindow, type Rise } from "./rate_window.ts";
+
+/** How a job reports: by which path over HTTP, by a progress file, through standard input, or by exit code alone. */
+export type JobVia = "progress" | "ingest" | "file" | "stdin" | "exit";
+/** What a job does now: it is `lost` when its reports stopped for good without a last one. */
+export type JobState = "running" | "stalled" | "ended" | "lost";
+/** All of {@linkcode JobState}. */
+export const JOB_STATES: readonly JobState[] = ["running", "stalled", "ended", "lost"];
+/** How the reports of a job stopped. */
+export type JobOutcome = "ended" | "lost" | "stalled";
+
+/** What ffmpeg counts of a job: frames, bytes of the first output, seconds of media. */
+export const COUNTERS = [
+  "frames",
+  "duplicatedFrames",
+  "droppedFrames",
+  "outputBytes",
+  "mediaSeconds",
+] as const;
+/** One of {@linkcode COUNTERS}. */
+export type Counter = typeof COUNTERS[number];
+
+/** How a {@linkcode Job} begins. */
+export interface JobOptions {
+  readonly id: string;
+  readonly via: JobVia;
+  readonly description: JobDescription;
+  /** When it began, or when it was first heard of; all times are milliseconds since 1970. */
+  readonly startedMs: number;
+  /** Whether it had begun before anyone listened: what it had done by its first report counts as done elsewhere. */
+  readonly isUnderWay?: boolean;
+}
+
+/** One encode. Its fields are written by its own methods and by the board it is on. */
+export class Job {
+  readonly id: string;
+  readonly via: JobVia;
+  readonly description: JobDescription;
+  /** What it has done in all; what ffmpeg never said is undefined. */
+  readonly counters: { [C in Counter]?: number } = {};
+  startedMs: number;
+  /** When a counter last rose. */
+  lastAdvanceMs: number;
+  /** The last report; undefined before the first one. */
+  lastBlock: ProgressBlock | undefined;
+  finishedMs: number | undefined;
+  outcome: JobOutcome | undefined;
+  exitCode: number | undefined;
+  exitedMs: number | undefined;
+  /** Whether its source cannot be read now, so that nothing is known about it. */
+  isSuspended = false;
+  readonly #window = new RateWindow();
+  readonly #isUnderWay: boolean;
+
+  /** A job that has not reported yet. */
+  constructor({ id, via, description, startedMs, isUnderWay = false }: JobOptions) {
+    this.id = id;
+    this.via = via;
+    this.description = description;
+    this.startedMs = startedMs;
+    this.lastAdvanceMs = startedMs;
+    this.#isUnderWay = isUnderWay;
+  }
+
+  /** Whether a report can only come from another run under the same id: it has done less than this one. */
+  isAnotherRun({ frames, mediaSeconds }: ProgressBlock): boolean {
+    const done = this.counters;
+    if (frames !== undefined && done.frames !== undefined) return frames < done.frames;
+    // The time reached may step back a little where streams interleave.
+    return mediaSeconds !== undefined && mediaSeconds < (done.mediaSeconds ?? 0) - 1;
+  }
+
+  /** Takes a report and returns by how much each counter rose. */
+  accept(block: ProgressBlock, atMs: number): Record<Counter, number> {
+    const isFirst = this.lastBlock === undefined;
+    if (isFirst && this.#isUnderWay) {
+      this.startedMs = Math.min(this.startedMs, atMs - 1000 * (encodingSecondsOf(block) ?? 0));
+    }
+    this.lastBlock = block;
+    let advanced = isFirst;
+    const rises = { frames: 0, duplicatedFrames: 0, droppedFrames: 0, outputBytes: 0, mediaSeconds: 0 };
+    for (const name of COUNTERS) {
+      const rise = this.#raise(name, block[name]);
+      if (rise > 0) advanced = true;
+      if (!isFirst || !this.#isUnderWay) rises[name] = rise;
+    }
+    if (advanced) this.lastAdvanceMs = atMs;
+    const { frames = NaN, mediaSeconds = NaN, outputBytes = NaN } = this.counters;
+    this.#window.add(atMs, { frames, mediaSeconds, outputBytes });
+    return rises;
+  }
+
+  /** Raises a counter and returns by how much. */
+  #raise(name: Counter, value: number | undefined): number {
+    if (value === undefined) return 0;
+    const before = this.counters[name];
+    const after = Math.max(value, before ?? 0, 0);
+    this.counters[name] = after;
+    return after - (before ?? 0);
+  }
+
+  /** Marks the end of its reports. */
+  finish(outcome: JobOutcome, atMs: number): void {
+    this.outcome = outcome;
+    this.finishedMs = atMs;
+  }
+
+  /** Takes back the end: it was given up, and reports again. */
+  revive(): void {
+    this.outcome = undefined;
+    this.finishedMs = undefined;
+  }
+
+  /** What it does now. */
+  state(nowMs: number, stallAfterMs: number): JobState {
+    if (this.outcome !== undefined) return this.outcome === "ended" ? "ended" : "lost";
+    const patienceMs = this.description.stallAfterMs ?? stallAfterMs;
+    return nowMs - this.lastAdvanceMs > patienceMs ? "stalled" : "running";
+  }
+
+  /** By how much its counters rose lately; undefined before its second report and after its end. */
+  rise(nowMs: number): Rise | undefined {
+    return this.outcome === undefined ? this.#window.rise(nowMs) : undefined;
+  }
+
+  /** Wall clock from its beginning to now or to its end, in seconds. */
+  encodingSeconds(nowMs: number): number {
+    return Math.max(0, ((this.finishedMs ?? nowMs) - this.startedMs) / 1000);
+  }
+
+  /** The quantizers of the last report that say something: negative means that the encoder does not. */
+  quantizers(): Quantizer[] {
+    if (this.outcome !== undefined) return [];
+    return (this.lastBlock?.quantizers ?? []).filter(({ quantizer }) =>
+      quantizer >= 0 && !Object.is(quantizer, -0)
+    );
+  }
+}
+
+/** How long an encode has run by its own account: its averages are since it began. */
+function encodingSecondsOf(block: ProgressBlock): number | undefined {
+  if (block.encodingSeconds !== undefined) return block.encodingSeconds;
+  const { mediaSeconds, averageSpeed, frames, averageFps } = block;
+  if (mediaSeconds && averageSpeed) return Math.max(0, mediaSeconds / averageSpeed);
+  if (frames && averageFps) return Math.max(0, frames / averageFps);
+  return undefined;
+}

@@ -1,0 +1,234 @@
+/**
+ * All jobs of this worker and what they did together: totals outlive the jobs and never fall.
+ *
+ * @module
+ */
+import type { Logger } from "../../lib/log.ts";
+import { describeJob } from "./job_description.ts";
+import { type Counter, COUNTERS, Job, type JobOptions, type JobOutcome } from "./job.ts";
+import type { ProgressBlock } from "./progress_block.ts";
+
+/** Silence after which a job is given up though nothing says that it is over, in milliseconds. */
+export const ABANDON_AFTER_MS = 3_600_000;
+/** Time that a job's last report has to arrive after its exit code, in milliseconds. */
+const EXIT_GRACE_MS = 2_000;
+/** Within this time a second exit code for a job is the same one sent again, in milliseconds. */
+const EXIT_REPEAT_MS = 10_000;
+
+/** Upper bounds of the speed histogram's buckets, in seconds of media per second. */
+export const SPEED_BUCKETS = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1, 1.05, 1.25, 1.5, 2, 3, 5, 10, 25, 100];
+
+/** Why reports are refused. */
+export type RejectReason = "address" | "duplicate" | "max_jobs" | "busy";
+/** All of {@linkcode RejectReason}. */
+export const REJECT_REASONS: readonly RejectReason[] = ["address", "busy", "duplicate", "max_jobs"];
+
+/** Options of {@linkcode JobBoard}. */
+export interface JobBoardOptions {
+  /** Jobs known at once, those included that have ended and are still shown. */
+  readonly maxJobs: number;
+  /** How long a job is shown after its end. */
+  readonly jobTtlMs: number;
+  /** How long a job may stand still before it counts as stalled. */
+  readonly stallAfterMs: number;
+  readonly log: Logger;
+  /** A clock that never steps, in milliseconds since 1970. @default {monotonicEpochMs} */
+  readonly nowMs?: () => number;
+}
+
+/** Milliseconds since 1970 by the clock of the start, going on steadily even if the system's clock is set. */
+export function monotonicEpochMs(): number {
+  return performance.timeOrigin + performance.now();
+}
+
+/** The jobs of a worker. */
+export class JobBoard {
+  readonly #jobs = new Map<string, Job>();
+  readonly #options: JobBoardOptions;
+  readonly nowMs: () => number;
+  /** What all jobs did since this exporter started. */
+  readonly totals: Record<Counter | "pixels", number> = {
+    frames: 0,
+    duplicatedFrames: 0,
+    droppedFrames: 0,
+    outputBytes: 0,
+    mediaSeconds: 0,
+    pixels: 0,
+  };
+  readonly finished: Record<JobOutcome | "rejected", number> = { ended: 0, lost: 0, stalled: 0, rejected: 0 };
+  readonly exited = { success: 0, failure: 0 };
+  readonly rejected: Record<RejectReason, number> = { address: 0, busy: 0, duplicate: 0, max_jobs: 0 };
+  /** Samples of the jobs' speed, counted by bucket; the last one is for all that is faster. */
+  readonly speeds = { counts: new Array<number>(SPEED_BUCKETS.length + 1).fill(0), sum: 0 };
+  blocks = 0;
+  parseErrors = 0;
+
+  /** An empty board. */
+  constructor(options: JobBoardOptions) {
+    this.#options = options;
+    this.nowMs = options.nowMs ?? monotonicEpochMs;
+  }
+
+  /** How long a job may stand still before it counts as stalled, in milliseconds. */
+  get stallAfterMs(): number {
+    return this.#options.stallAfterMs;
+  }
+
+  /** Most jobs at once. */
+  get maxJobs(): number {
+    return this.#options.maxJobs;
+  }
+
+  /** All jobs whose source can be read, in the order of their ids. */
+  jobs(): Job[] {
+    return [...this.#jobs.values()].filter((job) => !job.isSuspended)
+      .sort((left, right) => left.id < right.id ? -1 : 1);
+  }
+
+  /** Whether a job of this id has begun and not ended. */
+  isLive(id: string): boolean {
+    const job = this.#jobs.get(id);
+    return job !== undefined && job.outcome === undefined;
+  }
+
+  /** Why a job of this id would be refused now, if it would. */
+  refusal(id: string): RejectReason | undefined {
+    const same = this.#jobs.get(id);
+    if (!same) return this.#hasRoom() ? undefined : "max_jobs";
+    // One that has stalled makes way for the next of its id.
+    const isRunning = same.state(this.nowMs(), this.stallAfterMs) === "running";
+    return isRunning && same.exitCode === undefined ? "duplicate" : undefined;
+  }
+
+  /** A job begins to report: returns it, or why it is refused. */
+  open(options: JobOptions): Job | RejectReason {
+    const refusal = this.refusal(options.id);
+    if (refusal) return this.reject(refusal);
+    const same = this.#jobs.get(options.id);
+    if (same) this.close(same);
+    const job = new Job(options);
+    this.#add(job);
+    this.#options.log.debug("job began", { job_id: job.id, via: job.via });
+    return job;
+  }
+
+  /** Counts reports that are refused. */
+  reject(reason: RejectReason): RejectReason {
+    this.rejected[reason]++;
+    this.finished.rejected++;
+    return reason;
+  }
+
+  /**
+   * Takes a job's report. Returns the job it belongs to: another one, with the same id, if a new run began.
+   *
+   * @param atMs when it was made, if not now
+   */
+  report(job: Job, block: ProgressBlock, atMs = this.nowMs()): Job {
+    this.blocks++;
+    const current = this.#jobs.get(job.id);
+    // Another job has taken its place.
+    if (current && current !== job) return job;
+    const isNewRun = job.outcome === "ended" || (job.lastBlock !== undefined && job.isAnotherRun(block));
+    const target = isNewRun ? this.#renew(job, atMs) : job;
+    if (!isNewRun && job.outcome !== undefined) this.#revive(job);
+    const rises = target.accept(block, atMs);
+    for (const counter of COUNTERS) this.totals[counter] += rises[counter];
+    this.totals.pixels += rises.frames * (target.description.framePixels ?? 0);
+    if (block.final) this.#finish(target, "ended", atMs);
+    return target;
+  }
+
+  /** A job's reports stop: without a last one it is lost. */
+  close(job: Job): void {
+    this.#finish(job, job.state(this.nowMs(), this.stallAfterMs) === "stalled" ? "stalled" : "lost");
+  }
+
+  /** A job's process has exited. An id that never reported becomes a job, for it may have failed too early. */
+  exit(id: string, exitCode: number): void {
+    const nowMs = this.nowMs();
+    let job = this.#jobs.get(id);
+    if (job?.exitedMs !== undefined) {
+      if (nowMs - job.exitedMs < EXIT_REPEAT_MS) return;
+      job = undefined;
+    }
+    if (!job) {
+      if (!this.#jobs.has(id) && !this.#hasRoom()) return void this.reject("max_jobs");
+      const description = describeJob(new URLSearchParams());
+      job = new Job({ id, via: "exit", description, startedMs: nowMs });
+      this.#add(job);
+    }
+    job.exitCode = exitCode;
+    job.exitedMs = nowMs;
+    this.exited[exitCode === 0 ? "success" : "failure"]++;
+    this.#options.log.debug("job exited", { job_id: id, code: exitCode });
+  }
+
+  /** What time brings, to be called once a second: samples of speed, jobs given up, jobs forgotten. */
+  tick(): void {
+    const nowMs = this.nowMs();
+    for (const job of this.#jobs.values()) {
+      if (job.finishedMs !== undefined) {
+        if (nowMs - job.finishedMs > this.#options.jobTtlMs) this.#jobs.delete(job.id);
+      } else if (
+        job.exitedMs !== undefined && nowMs - Math.max(job.exitedMs, job.lastAdvanceMs) > EXIT_GRACE_MS
+      ) {
+        this.#finish(job, "lost");
+      } else if (!job.isSuspended) {
+        if (nowMs - job.lastAdvanceMs > ABANDON_AFTER_MS) this.#finish(job, "stalled");
+        else this.#sampleSpeed(job, nowMs);
+      }
+    }
+  }
+
+  #sampleSpeed(job: Job, nowMs: number): void {
+    const rise = job.rise(nowMs);
+    const speed = rise ? rise.mediaSeconds / rise.seconds : NaN;
+    if (Number.isNaN(speed)) return;
+    const found = SPEED_BUCKETS.findIndex((bound) => speed <= bound);
+    const index = found < 0 ? SPEED_BUCKETS.length : found;
+    this.speeds.counts[index] = (this.speeds.counts[index] ?? 0) + 1;
+    this.speeds.sum += speed;
+  }
+
+  #finish(job: Job, outcome: JobOutcome, atMs = this.nowMs()): void {
+    if (job.outcome !== undefined) return;
+    job.finish(outcome, atMs);
+    this.finished[outcome]++;
+    this.#options.log.debug("job finished", { job_id: job.id, result: outcome });
+  }
+
+  #renew(job: Job, atMs: number): Job {
+    this.#finish(job, "lost");
+    const renewed = new Job({ id: job.id, via: job.via, description: job.description, startedMs: atMs });
+    this.#add(renewed);
+    return renewed;
+  }
+
+  #revive(job: Job): void {
+    job.revive();
+    this.#add(job);
+  }
+
+  #hasRoom(): boolean {
+    return this.#jobs.size < this.maxJobs || this.#firstFinished() !== undefined;
+  }
+
+  /** Puts a job on the board, if need be in place of the one that ended first. */
+  #add(job: Job): void {
+    if (!this.#jobs.has(job.id) && this.#jobs.size >= this.maxJobs) {
+      const oldest = this.#firstFinished();
+      if (oldest) this.#jobs.delete(oldest.id);
+    }
+    this.#jobs.set(job.id, job);
+  }
+
+  #firstFinished(): Job | undefined {
+    let first: Job | undefined;
+    for (const job of this.#jobs.values()) {
+      if (job.finishedMs === undefined) continue;
+      if (first?.finishedMs === undefined || job.finishedMs < first.finishedMs) first = job;
+    }
+    return first;
+  }
+}

@@ -1,0 +1,116 @@
+/**
+ * The GPU exporter: power, video engines, memory, clocks and faults of every NVIDIA GPU, through NVML.
+ *
+ * Needs the driver's libnvidia-ml.so.1 and may open it with `--allow-ffi=PATH`; gives that back once it is open.
+ *
+ * @module
+ */
+import { isAbsolute } from "@std/path";
+import {
+  type Exporter,
+  type ExporterContext,
+  type ExporterProgram,
+  runExporter,
+} from "../../lib/exporter.ts";
+import { type Flags, type ParsedFlags, parseDurationMs } from "../../lib/options.ts";
+import type { PageDescription } from "../../lib/page.ts";
+import { NvmlCollector } from "./collector.ts";
+import { NvmlDriver } from "./nvml_driver.ts";
+import { NVML_PATHS, type NvmlLibrary, openNvmlLibrary } from "./nvml_library.ts";
+import { XidLog } from "./xid_watcher.ts";
+
+const FLAGS = {
+  "nvml": {
+    placeholder: "PATH",
+    help: "the NVIDIA library, in place of where distributions put it",
+    parse: parsePath,
+  },
+  "processes": { help: "also publish the memory and utilization of each process" },
+  "pcie-throughput": {
+    help: "measure PCIe traffic where the driver does not count it: 40 ms a scrape and GPU",
+  },
+  "interval": {
+    placeholder: "DURATION",
+    help: "scrapes within this time share one reading",
+    parse: parseDurationMs,
+    default: "1s",
+  },
+} as const satisfies Flags;
+
+const PAGE: PageDescription = {
+  title: "NVIDIA GPUs",
+  summary: "Power, video encoders and decoders, memory, clocks and faults of every GPU of this machine.",
+  chart: { metric: "gpu_power_watts", unit: "W", labels: ["gpu"] },
+  table: {
+    key: ["gpu", "uuid"],
+    columns: [
+      { metric: "gpu_up", title: "Up" },
+      { metric: "gpu_power_watts", title: "Power", unit: "W" },
+      { metric: "gpu_temperature_celsius", title: "Temperature", unit: "°C" },
+      { metric: "gpu_utilization_ratio", title: "GPU", unit: "ratio" },
+      { metric: "gpu_encoder_utilization_ratio", title: "Encoder", unit: "ratio" },
+      { metric: "gpu_decoder_utilization_ratio", title: "Decoder", unit: "ratio" },
+      { metric: "gpu_encoder_sessions", title: "NVENC sessions" },
+      { metric: "gpu_memory_used_bytes", title: "Memory used", unit: "B" },
+      { metric: "gpu_memory_total_bytes", title: "Memory", unit: "B" },
+    ],
+  },
+};
+
+/** Where the library comes from; a demonstration brings its own. */
+export type LibrarySource = (paths: readonly string[]) => NvmlLibrary;
+
+/** Returns the program for a source of the library. */
+export function createProgram(openLibrary: LibrarySource): ExporterProgram<typeof FLAGS> {
+  return {
+    name: "gpu",
+    summary: "publishes NVIDIA GPU metrics, read through NVML.",
+    flags: FLAGS,
+    start: (options, context) => start(options, { ...context, openLibrary }),
+  };
+}
+
+function start(
+  options: ParsedFlags<typeof FLAGS>,
+  { log, openLibrary }: ExporterContext & { openLibrary: LibrarySource },
+): Exporter {
+  const paths = options.nvml === undefined ? NVML_PATHS : [options.nvml];
+  const xids = new XidLog();
+  const driver = new NvmlDriver({
+    openLibrary: () => openLibrary(paths),
+    xids,
+    log,
+    // Open, it stays usable without the permission.
+    onOpen: () => Deno.permissions.revokeSync({ name: "ffi" }),
+  });
+  const collector = new NvmlCollector({
+    driver,
+    xids,
+    processes: options.processes,
+    measurePcie: options["pcie-throughput"],
+    intervalMs: options.interval,
+  });
+  const open = driver.openLibrary();
+  // Attaching GPUs takes seconds where nothing else holds the driver: not in the first scrape.
+  if (open) {
+    driver.withSession(() => Promise.resolve())
+      .catch((error) => log.debug("driver does not start", { error }));
+  }
+  return {
+    collectors: [collector],
+    page: PAGE,
+    keep: open ? [] : paths.map((path) => ({ name: "ffi", path })),
+    // A wait for Xids takes its second to end; the process need not wait for it.
+    stop: () => void driver.stop(),
+  };
+}
+
+function parsePath(text: string): string {
+  if (!isAbsolute(text)) throw new RangeError("must be an absolute path");
+  return text;
+}
+
+/** The program. */
+export const PROGRAM: ExporterProgram<typeof FLAGS> = createProgram((paths) => openNvmlLibrary({ paths }));
+
+if (import.meta.main) Deno.exit(await runExporter(PROGRAM, Deno.args));

@@ -1,0 +1,61 @@
+/**
+ * Makes NVML calls and sorts their return codes: a value, no such value here, or the end of this reading.
+ *
+ * @module
+ */
+import type { CallLane } from "./call_lane.ts";
+import { CODE, isAbsent, isFatal, NvmlError } from "./nvml_codes.ts";
+import type { NvmlSymbols } from "./nvml_symbols.ts";
+
+/** Name of a function in the symbol table. */
+export type NvmlFunction = keyof NvmlSymbols;
+
+/** Arguments of a function. */
+export type NvmlArguments<N extends NvmlFunction> = Parameters<NonNullable<NvmlSymbols[N]>>;
+
+/** NVML calls that share a lane. */
+export class NvmlCalls {
+  readonly symbols: NvmlSymbols;
+  readonly lane: CallLane;
+  /** Codes of calls that failed though the GPU is there, since last cleared. */
+  readonly failures: Map<string, number> = new Map();
+
+  constructor(symbols: NvmlSymbols, lane: CallLane) {
+    this.symbols = symbols;
+    this.lane = lane;
+  }
+
+  /** Whether the driver has this function. */
+  has(name: NvmlFunction): boolean {
+    return this.symbols[name] !== null;
+  }
+
+  /** The return code of a call; FUNCTION_NOT_FOUND where the driver has no such function. */
+  async code<N extends NvmlFunction>(name: N, ...args: NvmlArguments<N>): Promise<number> {
+    const call = this.symbols[name] as ((...args: NvmlArguments<N>) => Promise<number>) | null;
+    return call === null ? CODE.functionNotFound : await this.lane.call(name, () => call(...args));
+  }
+
+  /**
+   * Whether a call brought its value. Other failures than "not here" are remembered in {@linkcode failures}.
+   *
+   * @throws {NvmlError} when the GPU or the driver is gone
+   */
+  async ok<N extends NvmlFunction>(name: N, ...args: NvmlArguments<N>): Promise<boolean> {
+    return this.judge(name, await this.code(name, ...args));
+  }
+
+  /** Sorts a code as {@linkcode ok} does. */
+  judge(name: NvmlFunction, code: number): boolean {
+    if (code === CODE.success) return true;
+    if (isFatal(code)) throw new NvmlError(code, name);
+    if (!isAbsent(code)) this.failures.set(name, code);
+    return false;
+  }
+
+  /** Like {@linkcode ok}, for calls that nothing works without. @throws {NvmlError} unless it succeeds */
+  async must<N extends NvmlFunction>(name: N, ...args: NvmlArguments<N>): Promise<void> {
+    const code = await this.code(name, ...args);
+    if (code !== CODE.success) throw new NvmlError(code, name);
+  }
+}

@@ -1,0 +1,154 @@
+/**
+ * What NVML's return codes mean to the exporter. The library's own texts come as pointers, which scoped
+ * `--allow-ffi` does not open, so the names are kept here.
+ *
+ * @see https://docs.nvidia.com/deploy/nvml-api/group__nvmlDeviceEnumvs.html
+ * @module
+ */
+
+/** Names of `nvmlReturn_t`, without `NVML_` and `NVML_ERROR_`. */
+const NAMES: Readonly<Record<number, string>> = {
+  0: "SUCCESS",
+  1: "UNINITIALIZED",
+  2: "INVALID_ARGUMENT",
+  3: "NOT_SUPPORTED",
+  4: "NO_PERMISSION",
+  5: "ALREADY_INITIALIZED",
+  6: "NOT_FOUND",
+  7: "INSUFFICIENT_SIZE",
+  8: "INSUFFICIENT_POWER",
+  9: "DRIVER_NOT_LOADED",
+  10: "TIMEOUT",
+  11: "IRQ_ISSUE",
+  12: "LIBRARY_NOT_FOUND",
+  13: "FUNCTION_NOT_FOUND",
+  14: "CORRUPTED_INFOROM",
+  15: "GPU_IS_LOST",
+  16: "RESET_REQUIRED",
+  17: "OPERATING_SYSTEM",
+  18: "LIB_RM_VERSION_MISMATCH",
+  19: "IN_USE",
+  20: "MEMORY",
+  21: "NO_DATA",
+  22: "VGPU_ECC_NOT_SUPPORTED",
+  23: "INSUFFICIENT_RESOURCES",
+  24: "FREQ_NOT_SUPPORTED",
+  25: "ARGUMENT_VERSION_MISMATCH",
+  26: "DEPRECATED",
+  27: "NOT_READY",
+  28: "GPU_NOT_FOUND",
+  29: "INVALID_STATE",
+  30: "RESET_TYPE_NOT_SUPPORTED",
+  999: "UNKNOWN",
+};
+
+/** The codes that the exporter branches on. */
+export const CODE = {
+  success: 0,
+  uninitialized: 1,
+  invalidArgument: 2,
+  notSupported: 3,
+  noPermission: 4,
+  notFound: 6,
+  insufficientSize: 7,
+  insufficientPower: 8,
+  driverNotLoaded: 9,
+  timeout: 10,
+  libraryNotFound: 12,
+  functionNotFound: 13,
+  gpuIsLost: 15,
+  resetRequired: 16,
+  operatingSystem: 17,
+  libRmVersionMismatch: 18,
+  noData: 21,
+  argumentVersionMismatch: 25,
+  deprecated: 26,
+  gpuNotFound: 28,
+  unknown: 999,
+} as const;
+
+/** This GPU, driver or user does not offer the value: its series is absent and nothing is wrong. */
+const ABSENT: ReadonlySet<number> = new Set([
+  CODE.notSupported,
+  CODE.noPermission,
+  CODE.functionNotFound,
+  CODE.noData,
+  CODE.argumentVersionMismatch,
+  CODE.deprecated,
+]);
+
+/** Nothing more can be asked of this GPU with this session: it is lost, or the driver is gone or another. */
+const FATAL: ReadonlySet<number> = new Set([
+  CODE.uninitialized,
+  CODE.driverNotLoaded,
+  CODE.libraryNotFound,
+  CODE.gpuIsLost,
+  CODE.resetRequired,
+  CODE.libRmVersionMismatch,
+  CODE.gpuNotFound,
+]);
+
+/** Whether a code says that there is no such value here. */
+export function isAbsent(code: number): boolean {
+  return ABSENT.has(code);
+}
+
+/** Whether a code ends the reading of a GPU. */
+export function isFatal(code: number): boolean {
+  return FATAL.has(code);
+}
+
+/** Name and number of a code: `GPU_IS_LOST (15)`. */
+export function describeCode(code: number): string {
+  return `${NAMES[code] ?? "UNKNOWN"} (${code})`;
+}
+
+/** A call that NVML refused in a way that matters to the caller. */
+export class NvmlError extends Error {
+  override readonly name = "NvmlError";
+
+  /** `code` is the `nvmlReturn_t`, `symbol` the function that answered it. */
+  constructor(readonly code: number, readonly symbol: string) {
+    super(`${symbol} answers ${describeCode(code)}`);
+  }
+}
+
+/** A short reason for the `reason` label, and what an operator can do about it. */
+export interface Advice {
+  readonly reason: string;
+  readonly advice: string;
+}
+
+const ADVICE: Readonly<Record<number, Advice>> = {
+  [CODE.uninitialized]: { reason: "uninitialized", advice: "it is initialised again by itself" },
+  [CODE.noPermission]: {
+    reason: "permission",
+    advice: "let this user open /dev/nvidiactl and /dev/nvidia0 to N",
+  },
+  [CODE.insufficientPower]: { reason: "power_cable", advice: "connect the GPU's power cables" },
+  [CODE.driverNotLoaded]: {
+    reason: "driver_not_loaded",
+    advice: 'load the kernel module ("modprobe nvidia"), or look for its failure in "dmesg"',
+  },
+  [CODE.gpuIsLost]: {
+    reason: "lost",
+    advice: 'the GPU fell off the bus: see "dmesg" for the Xid, then reset or power-cycle the machine',
+  },
+  [CODE.resetRequired]: { reason: "reset_required", advice: 'run "nvidia-smi --gpu-reset", or reboot' },
+  [CODE.operatingSystem]: {
+    reason: "permission",
+    advice: "the system or a container's device rules keep it from /dev/nvidia*: allow these devices",
+  },
+  [CODE.libRmVersionMismatch]: {
+    reason: "driver_mismatch",
+    advice: "the driver was upgraded under the running system: reload the kernel module or reboot, " +
+      "then restart this exporter",
+  },
+  [CODE.gpuNotFound]: { reason: "gone", advice: "no GPU is left: see whether one was removed" },
+};
+
+/** What to say of a code to an operator. */
+export function adviceFor(code: number): Advice {
+  return ADVICE[code] ??
+    { reason: "call_failed", advice: 'see "dmesg" and "nvidia-smi" for the driver\'s state' };
+}

@@ -1,0 +1,108 @@
+/**
+ * Finds libnvidia-ml.so.1, which comes with the NVIDIA driver, and opens it.
+ *
+ * Only absolute paths are tried: with `--allow-ffi` scoped, Deno would look for a bare name in the working
+ * directory. The paths are those of `--allow-ffi` in deno.json's `gpu` task, or the one given with `--nvml`.
+ *
+ * @module
+ */
+import { permissionFlags } from "../catalog.ts";
+import { NVML_SYMBOLS, type NvmlSymbols } from "./nvml_symbols.ts";
+
+/** Where distributions put the library: the grants of the `gpu` task, in its order. */
+export const NVML_PATHS: readonly string[] = permissionFlags("gpu")
+  .flatMap((flag) => flag.match(/^--allow-ffi=(.+)$/)?.[1]?.split(",") ?? []);
+
+const BLOCKING_SYMBOLS: Deno.ForeignLibraryInterface = Object.fromEntries(
+  Object.entries(NVML_SYMBOLS).map((
+    [name, { parameters, result }],
+  ) => [name, { parameters, result, optional: true }]),
+);
+
+/** The library could not be opened at any path. */
+export class NvmlLibraryError extends Error {
+  override readonly name = "NvmlLibraryError";
+
+  /** `reason` is short, for a label: `missing`, `permission` or `invalid`. */
+  constructor(readonly reason: string, message: string) {
+    super(message);
+  }
+}
+
+/** An open library. */
+export interface NvmlLibrary {
+  readonly path: string;
+  readonly symbols: NvmlSymbols;
+}
+
+/** Options of {@linkcode openNvmlLibrary}. */
+export interface OpenNvmlLibraryOptions {
+  /** Absolute paths to try, in this order. @default {NVML_PATHS} */
+  paths?: readonly string[];
+  /** @default {Deno.dlopen} */
+  dlopen?: (path: string) => { symbols: NvmlSymbols };
+  /** Whether `--allow-ffi` covers a path. @default {Deno.permissions} */
+  mayOpen?: (path: string) => boolean;
+}
+
+/**
+ * Opens the first library that opens. It stays open for the life of the process: a call may be inside it at any
+ * time, and after the permission is given back it could not be opened again.
+ *
+ * @throws {NvmlLibraryError} with what was tried and what to do
+ */
+export function openNvmlLibrary(options: OpenNvmlLibraryOptions = {}): NvmlLibrary {
+  const { paths = NVML_PATHS, dlopen = openPath, mayOpen = mayOpenPath } = options;
+  const granted = paths.filter(mayOpen);
+  if (granted.length === 0) {
+    throw new NvmlLibraryError(
+      "permission",
+      `Cannot open the NVIDIA library: the permissions cover none of its paths; ` +
+        `start with "--allow-ffi=${paths.join(",")}"`,
+    );
+  }
+  const broken: string[] = [];
+  for (const path of granted) {
+    try {
+      const { symbols } = dlopen(path);
+      if (symbols.nvmlInit_v2 && symbols.nvmlDeviceGetCount_v2) return { path, symbols };
+      broken.push(`"${path}" is not NVML: it has no nvmlInit_v2`);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      if (!/no such file/i.test(message)) broken.push(`"${path}": ${message.replace(/\.?\s*$/, "")}`);
+    }
+  }
+  if (broken.length > 0) {
+    throw new NvmlLibraryError(
+      "invalid",
+      `Cannot open the NVIDIA library: ${
+        broken.join("; ")
+      }; install the driver's own library of this architecture`,
+    );
+  }
+  throw new NvmlLibraryError(
+    "missing",
+    `No NVIDIA library at ${granted.map((path) => `"${path}"`).join(", ")}: without an NVIDIA GPU this is ` +
+      `as it should be; with one, install its driver, or name the library with "--nvml PATH" and "--allow-ffi=PATH"`,
+  );
+}
+
+/**
+ * Opens a library, with null for each function that it lacks.
+ *
+ * Of a function that is missing, Deno 2.9.6 makes null only where it is a blocking one; a non-blocking one throws
+ * when it is called. So the library is opened a second time to see which are there.
+ */
+function openPath(path: string): { symbols: NvmlSymbols } {
+  const { symbols } = Deno.dlopen(path, NVML_SYMBOLS);
+  const probe = Deno.dlopen(path, BLOCKING_SYMBOLS);
+  const present = Object.fromEntries(
+    Object.entries(symbols).map(([name, call]) => [name, probe.symbols[name] ? call : null]),
+  );
+  probe.close();
+  return { symbols: present as NvmlSymbols };
+}
+
+function mayOpenPath(path: string): boolean {
+  return Deno.permissions.querySync({ name: "ffi", path }).state === "granted";
+}

@@ -1,0 +1,112 @@
+/**
+ * Answers a request of node:http with a fetch handler, the kind that `Deno.serve` takes.
+ *
+ * @module
+ */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+
+/** A handler for `Deno.serve`. */
+export type FetchHandler = (
+  request: Request,
+  info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+) => Response | Promise<Response>;
+
+/** Who answers. */
+export interface AnswerOptions {
+  readonly handler: FetchHandler;
+  /** Answers where the handler fails. */
+  readonly onError: (error: unknown) => Response;
+}
+
+/** Answers a request. It never rejects: what goes wrong with a client ends its connection. */
+export async function answer(
+  message: IncomingMessage,
+  response: ServerResponse,
+  { handler, onError }: AnswerOptions,
+): Promise<void> {
+  try {
+    const gone = new AbortController();
+    const completed = new Promise<void>((resolve) =>
+      response.once("close", () => {
+        if (!response.writableFinished) gone.abort();
+        resolve();
+      })
+    );
+    const request = toRequest(message, gone.signal);
+    if (!request) {
+      response.writeHead(400, { "content-type": "text/plain; charset=utf-8" }).end("Bad request\n");
+      return;
+    }
+    const { remoteAddress = "", remotePort = 0 } = message.socket;
+    const remoteAddr: Deno.NetAddr = { transport: "tcp", hostname: remoteAddress, port: remotePort };
+    const answered = await attempt(() => handler(request, { remoteAddr, completed }), onError);
+    await send(answered, response, message.method === "HEAD");
+  } catch {
+    // The client has gone, or the answer's body failed half-way.
+    message.socket.destroy();
+  }
+}
+
+async function attempt(
+  handle: () => Response | Promise<Response>,
+  onError: (error: unknown) => Response,
+): Promise<Response> {
+  try {
+    return await handle();
+  } catch (error) {
+    return onError(error);
+  }
+}
+
+/** The request as fetch knows it; undefined for one that fetch cannot express, such as TRACE. */
+function toRequest(message: IncomingMessage, signal: AbortSignal): Request | undefined {
+  const { method = "GET", url = "/", rawHeaders } = message;
+  try {
+    const headers = new Headers();
+    for (let i = 0; i + 1 < rawHeaders.length; i += 2) {
+      headers.append(rawHeaders[i] ?? "", rawHeaders[i + 1] ?? "");
+    }
+    const base = `https://${message.headers.host ?? "localhost"}`;
+    const hasBody = method !== "GET" && method !== "HEAD";
+    return new Request(new URL(url.startsWith("/") ? base + url : url), {
+      method,
+      headers,
+      signal,
+      body: hasBody ? bodyOf(message) : null,
+    });
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw error;
+  }
+}
+
+/** The body as a stream of bytes, which `Readable.toWeb()` is not, with the error that `Deno.serve` gives. */
+function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const chunks: AsyncIterator<Uint8Array> = message[Symbol.asyncIterator]();
+  return new ReadableStream({
+    type: "bytes",
+    async pull(controller: ReadableByteStreamController): Promise<void> {
+      const { done, value } = await chunks.next().catch((cause) => {
+        throw new Deno.errors.ConnectionReset("The connection ended before the body", { cause });
+      });
+      if (!done) return controller.enqueue(Uint8Array.from(value));
+      controller.close();
+      controller.byobRequest?.respond(0);
+    },
+    async cancel(): Promise<void> {
+      await chunks.return?.();
+    },
+  });
+}
+
+async function send(response: Response, to: ServerResponse, isHead: boolean): Promise<void> {
+  to.writeHead(response.status, [...response.headers].flat());
+  if (!response.body || isHead) {
+    await response.body?.cancel();
+    to.end();
+    return;
+  }
+  await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), to);
+}

@@ -1,0 +1,64 @@
+/** Walks the catalog and names whatever an exporter is missing. */
+import { assertEquals } from "@std/assert";
+import config from "../deno.json" with { type: "json" };
+import { CATALOG, type ExporterName, permissionFlags } from "../exporters/catalog.ts";
+import { ROOT } from "./support/exporter_process.ts";
+
+/** Whether `folder` holds an entry whose name matches. */
+function holds(folder: string, name: RegExp): boolean {
+  try {
+    return [...Deno.readDirSync(`${ROOT}${folder}`)].some((entry) => name.test(entry.name));
+  } catch {
+    return false;
+  }
+}
+
+function mentions(file: string, text: RegExp): boolean {
+  try {
+    return text.test(Deno.readTextFileSync(`${ROOT}${file}`));
+  } catch {
+    return false;
+  }
+}
+
+for (const [name, { port, artifact }] of Object.entries(CATALOG)) {
+  Deno.test(`Exporter "${name}" has all that an exporter needs`, () => {
+    const needed: Record<string, boolean> = {
+      "a program, exporters/<name>/main.ts": holds(`exporters/${name}`, /^main\.ts$/),
+      "a collector, exporters/<name>/collector.ts": holds(`exporters/${name}`, /^collector\.ts$/),
+      "a task in deno.json": Object.hasOwn(config.tasks, name),
+      "tests, tests/<name>_*_test.ts": holds("tests", new RegExp(`^${name}_.*_test\\.ts$`)),
+      "golden pages, tests/golden/<name>/": holds(`tests/golden/${name}`, /\.prom$/),
+      "a simulation, scripts/demo/<name>.ts": holds("scripts/demo", new RegExp(`^${name}\\.ts$`)),
+      "a benchmark, bench/<name>_bench.ts": holds("bench", new RegExp(`^${name}.*_bench\\.ts$`)),
+      "a unit, systemd/<artifact>.service": holds("systemd", new RegExp(`^${artifact}\\.service$`)),
+      "a service in compose.yaml": mentions("compose.yaml", new RegExp(`^  ${artifact}:$`, "m")),
+      "a row in README.md": mentions(
+        "README.md",
+        new RegExp(`^\\| \\[${name}\\]\\(exporters/${name}\\) +\\| ${port} `, "m"),
+      ),
+      "a place in DEPLOYMENT.md": mentions("DEPLOYMENT.md", new RegExp(artifact)),
+    };
+    const missing = Object.entries(needed).filter(([, there]) => !there).map(([what]) => what);
+    assertEquals(missing, []);
+  });
+
+  Deno.test(`Exporter "${name}" is granted its own port and nothing without bounds`, () => {
+    const flags = permissionFlags(name as ExporterName);
+    assertEquals(flags.includes("--no-prompt"), true);
+    assertEquals(flags.filter((flag) => flag.startsWith("--allow-") && !flag.includes("=")), []);
+    const net = flags.find((flag) => flag.startsWith("--allow-net="));
+    assertEquals(net?.startsWith(`--allow-net=0.0.0.0:${port}`), true);
+  });
+}
+
+Deno.test("No two exporters share a port or a name", () => {
+  const rows = Object.values(CATALOG);
+  assertEquals(new Set(rows.map(({ port }) => port)).size, rows.length);
+  assertEquals(new Set(rows.map(({ artifact }) => artifact)).size, rows.length);
+});
+
+Deno.test("Every golden page belongs to an exporter of the catalog", () => {
+  const folders = [...Deno.readDirSync(`${ROOT}tests/golden`)].filter(({ isDirectory }) => isDirectory);
+  assertEquals(folders.map(({ name }) => name).filter((name) => !Object.hasOwn(CATALOG, name)), []);
+});

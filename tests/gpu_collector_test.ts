@@ -1,0 +1,281 @@
+/** The collector on the stand-in library: GPUs that hang, are lost, come and go, and drivers that write garbage. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { eventually } from "./support/exporter_process.ts";
+import { openCollector, stubStats } from "./support/gpu_collector.ts";
+import { sampleOf } from "./support/gpu_exporter.ts";
+import { NvmlStub, readScript } from "./support/nvml_stub.ts";
+import { needs } from "./support/programs.ts";
+
+/** The library stays open on purpose. */
+const OPTIONS = { ...needs("cc"), sanitizeResources: false };
+
+function machine(gpus: number, extra = ""): string {
+  const lines = ["sys max_wait_ms 20", `sys nvmlDeviceGetCount_v2 ${gpus}`];
+  for (let gpu = 0; gpu < gpus; gpu++) {
+    lines.push(
+      `gpu${gpu} nvmlDeviceGetUUID GPU-${gpu}`,
+      `gpu${gpu} nvmlDeviceGetPowerUsage ${1000 * (gpu + 1)}`,
+    );
+  }
+  return `${lines.join("\n")}\ngpu* nvmlDeviceGetName Card\n${extra}`;
+}
+
+function power(page: string, gpu: number): number | undefined {
+  return sampleOf(page, `gpu_power_watts{gpu="${gpu}",uuid="GPU-${gpu}"}`);
+}
+
+function up(page: string, gpu: number, uuid = `GPU-${gpu}`): number | undefined {
+  return sampleOf(page, `gpu_up{gpu="${gpu}",uuid="${uuid}"}`);
+}
+
+Deno.test({
+  name: "NvmlCollector shows the other GPUs while one hangs, and makes no second call to it",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(3));
+    await using test = openCollector(stub, { deadlineMs: 100 });
+    assertEquals(up((await test.collect()).page, 1), 1);
+    stub.script = machine(3, "gpu1 nvmlDeviceGetPowerUsage hang\n");
+    for (let scrape = 0; scrape < 5; scrape++) {
+      const startedMs = performance.now();
+      const { page, collection } = await test.collect();
+      const tookMs = performance.now() - startedMs;
+      assert(tookMs < (scrape === 0 ? 1000 : 90), `scrape ${scrape} took ${tookMs} ms`);
+      assertEquals([0, 1, 2].map((gpu) => up(page, gpu)), [1, 0, 1]);
+      assertEquals([0, 1, 2].map((gpu) => power(page, gpu)), [1, undefined, 3]);
+      assertEquals(collection.up, true);
+      assertEquals(collection.problems.map(({ reason }) => reason), ["timeout"]);
+      assertStringIncludes(collection.problems[0]?.message ?? "", "GPU 1 hangs: nvmlDeviceGetPowerUsage");
+    }
+    assertEquals(stubStats(stub).mostInsideGpu, 1);
+    stub.script = machine(3);
+    await eventually(async () => assertEquals(up((await test.collect()).page, 1), 1));
+    assertEquals(stubStats(stub).mostInsideGpu, 1);
+    assertEquals(stubStats(stub).inits, 1);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector starts over when a GPU is lost, and shows it again once it is back",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(2));
+    await using test = openCollector(stub);
+    await test.collect();
+    stub.script = machine(2, "gpu1 * !15\n");
+    const { page, collection } = await test.collect();
+    assertEquals([up(page, 0), up(page, 1)], [1, 0]);
+    assertEquals(sampleOf(page, "gpu_devices"), 1);
+    assertEquals(sampleOf(page, "gpu_expected_devices"), 2);
+    assertEquals(collection.problems.map(({ reason }) => reason), ["lost"]);
+    await eventually(async () => {
+      assertEquals(up((await test.collect()).page, 1), 0);
+      assertEquals(stubStats(stub).inits, 2);
+    });
+    stub.script = machine(2);
+    // It answers again within the same session, without waiting for the next start.
+    assertEquals(up((await test.collect()).page, 1), 1);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector starts over after a reset of the driver, later after each try in vain",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(1));
+    await using test = openCollector(stub);
+    await test.collect();
+    const broken = machine(1, "gpu0 * !9\nsys nvmlInit_v2 !9\nsys nvmlDeviceGetCount_v2 !9\n");
+    stub.script = broken;
+    await eventually(async () => {
+      const { page, collection } = await test.collect();
+      assertEquals(collection.up, false);
+      assertStringIncludes(collection.problems[0]?.message ?? "", "Cannot use the NVIDIA driver");
+      assertEquals(up(page, 0), 0);
+      assertEquals(sampleOf(page, "gpu_devices"), 0);
+      assertEquals(sampleOf(page, "gpu_expected_devices"), 1);
+    });
+    const { calls } = stubStats(stub);
+    await test.collect();
+    assertEquals(stubStats(stub).calls, calls, "the driver is not asked again at once");
+    stub.script = machine(1);
+    test.skip(70_000);
+    const { page, collection } = await test.collect();
+    assertEquals([collection.up, up(page, 0), power(page, 0)], [true, 1, 1]);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector notices a GPU that is added or removed",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(1));
+    await using test = openCollector(stub);
+    await test.collect();
+    stub.script = machine(2);
+    await eventually(async () => assertEquals(power((await test.collect()).page, 1), 2));
+    stub.script = machine(1);
+    test.skip(70_000);
+    await eventually(async () => {
+      test.skip(70_000);
+      const { page, collection } = await test.collect();
+      assertEquals(collection.problems.map(({ reason }) => reason), ["gone"]);
+      assertEquals([up(page, 0), up(page, 1)], [1, 0]);
+      assertEquals(sampleOf(page, "gpu_expected_devices"), 2);
+      assertEquals(power(page, 1), undefined);
+    });
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector counts Xids across sessions, those of a lost GPU too",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(2));
+    await using test = openCollector(stub);
+    await test.collect();
+    stub.script = machine(2, "event 1 gpu1 8 31\nevent 2 gpu1 8 31\nevent 3 gpu1 8 79\nevent 4 gpu0 256 1\n");
+    await eventually(async () => {
+      const { page } = await test.collect();
+      assertEquals(sampleOf(page, 'gpu_xid_errors_total{gpu="1",uuid="GPU-1",xid="31"}'), 2);
+      assertEquals(sampleOf(page, 'gpu_xid_errors_total{gpu="1",uuid="GPU-1",xid="79"}'), 1);
+      assertEquals(page.includes('gpu_xid_errors_total{gpu="0"'), false);
+    });
+    stub.script = machine(2, "gpu1 * !15\n");
+    await eventually(async () => {
+      const { page } = await test.collect();
+      assertEquals(stubStats(stub).inits, 2);
+      assertEquals(sampleOf(page, 'gpu_xid_errors_total{gpu="1",uuid="GPU-1",xid="31"}'), 2);
+    });
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector drops only what a call refuses, and says so unless it is not supported",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(
+      machine(1, "gpu0 nvmlDeviceGetTemperatureV !999\ngpu0 nvmlDeviceGetTemperature:0 !999\n"),
+    );
+    await using test = openCollector(stub);
+    const { page, collection } = await test.collect();
+    assertEquals([collection.up, up(page, 0), power(page, 0)], [true, 1, 1]);
+    assertEquals(collection.problems, [{
+      reason: "call_failed",
+      message: "GPU 0 does not tell all its values: nvmlDeviceGetTemperatureV answers UNKNOWN (999), " +
+        "nvmlDeviceGetTemperature answers UNKNOWN (999)",
+    }]);
+    assertEquals(page.includes("gpu_temperature_celsius"), false);
+    assertEquals(page.includes("gpu_utilization_ratio"), false);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector survives garbage: counts above the buffer, text without end, unknown codes",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(
+      1,
+      [
+        `gpu0 nvmlDeviceGetName hex:${"ff".repeat(96)}`,
+        `gpu0 nvmlDeviceGetPciInfo_v3 hex:${"41".repeat(32)}`,
+        "gpu0 nvmlDeviceGetEncoderStats 5000 1 1",
+        "gpu0 nvmlDeviceGetEncoderSessions claim 5000000",
+        "gpu0 nvmlDeviceGetComputeRunningProcesses_v3 claim 4000000000",
+        "gpu0 nvmlDeviceGetGraphicsRunningProcesses_v3 0 0 0 0",
+        "gpu0 nvmlDeviceGetProcessUtilization claim 70000",
+        "gpu0 nvmlDeviceGetNumFans 4000000000",
+        "gpu0 nvmlDeviceGetPerformanceState 32",
+        "gpu0 nvmlDeviceGetMigMode 1 1",
+        "gpu0 nvmlDeviceGetMaxMigDeviceCount 4000000000",
+        "gpu0 nvmlDeviceGetUtilizationRates !12345",
+        "gpu0 field:82 77 45",
+        "gpu0 field:83 3 18446744073709551615",
+      ].join("\n"),
+    ));
+    await using test = openCollector(stub, { processes: true });
+    const { page } = await test.collect();
+    assertEquals([up(page, 0), power(page, 0)], [1, 1]);
+    assertMatch(page, /gpu_info\{.*name="\ufffd{96}",pci_bus_id="A{32}"/);
+    for (const absent of ["gpu_performance_state{", "gpu_temperature_celsius{", "gpu_encoder_session_fps{"]) {
+      assertEquals(page.includes(absent), false, absent);
+    }
+    assertEquals(sampleOf(page, "gpu_processes{"), 0);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector reads 24-byte process records, the 32-byte ones of early R535 and the oldest of 16",
+  ...OPTIONS,
+  fn: async () => {
+    for (const size of [16, 24, 32]) {
+      using stub = await NvmlStub.create(machine(
+        1,
+        `sys record_size ${size}\n` +
+          "gpu0 nvmlDeviceGetComputeRunningProcesses_v3 101 1000 4294967295 4294967295 102 2000 4294967295 4294967295 " +
+          "103 18446744073709551615 4294967295 4294967295\n",
+      ));
+      await using test = openCollector(stub, { processes: true });
+      const { page } = await test.collect();
+      const memory = [101, 102, 103].map((pid) =>
+        sampleOf(page, `gpu_process_memory_bytes{gpu="0",uuid="GPU-0",pid="${pid}",type="compute"}`)
+      );
+      assertEquals(memory, [1000, 2000, undefined], `records of ${size} bytes`);
+      assertEquals(sampleOf(page, "gpu_processes{"), 3);
+    }
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector asks again with more room, and lists 64 processes at most",
+  ...OPTIONS,
+  fn: async () => {
+    const processes = Array.from(
+      { length: 100 },
+      (_, i) => `${1000 + i} ${(i + 1) * 4096} 4294967295 4294967295`,
+    );
+    using stub = await NvmlStub.create(
+      machine(1, `gpu0 nvmlDeviceGetComputeRunningProcesses_v3 ${processes.join(" ")}\n`),
+    );
+    await using test = openCollector(stub, { processes: true });
+    const { page } = await test.collect();
+    assertEquals(sampleOf(page, "gpu_processes{"), 100);
+    const listed = [...page.matchAll(/gpu_process_memory_bytes\{.*pid="(\d+)"/g)].map(([, pid]) =>
+      Number(pid)
+    );
+    assertEquals(listed, Array.from({ length: 64 }, (_, i) => 1036 + i));
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector reads MIG devices as they come and go",
+  ...OPTIONS,
+  fn: async () => {
+    const script = `sys max_wait_ms 20\n${await readScript("mig")}`;
+    using stub = await NvmlStub.create(script);
+    await using test = openCollector(stub);
+    assertEquals((await test.collect()).page.match(/^gpu_mig_info\{/gm)?.length, 3);
+    stub.script = script.replace(
+      "nvmlDeviceGetMigDeviceHandleByIndex:3 0",
+      "nvmlDeviceGetMigDeviceHandleByIndex:3 !6",
+    );
+    const { page } = await test.collect();
+    assertEquals(page.match(/^gpu_mig_info\{/gm)?.length, 2);
+    assertEquals(page.match(/^gpu_mig_memory_total_bytes\{/gm)?.length, 1);
+    stub.script = script.replace("nvmlDeviceGetMigMode 1 1", "nvmlDeviceGetMigMode 0 0");
+    assertEquals((await test.collect()).page.includes("gpu_mig"), false);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector shares a reading among scrapes within the interval",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(1));
+    await using test = openCollector(stub, { intervalMs: 1000 });
+    const first = (await test.collect()).collection;
+    assertEquals((await test.collect()).collection === first, true);
+    test.skip(1000);
+    assertEquals((await test.collect()).collection === first, false);
+  },
+});

@@ -1,0 +1,57 @@
+/**
+ * The CPU exporter with one more route, `/escape`, that tries what a taken-over exporter would try.
+ *
+ * The answer maps each attempt to the name of the error that stopped it, or to "succeeded".
+ *
+ * @module
+ */
+import { PROGRAM as CPU } from "../../exporters/cpu/main.ts";
+import {
+  type Exporter,
+  type ExporterContext,
+  type ExporterProgram,
+  runExporter,
+} from "../../lib/exporter.ts";
+
+const ATTEMPTS: Readonly<Record<string, (request: Request) => unknown>> = {
+  "read /etc/passwd": () => Deno.readTextFileSync("/etc/passwd"),
+  "read /proc/self/environ": () => Deno.readTextFileSync("/proc/self/environ"),
+  "list /": () => [...Deno.readDirSync("/")],
+  "write a file": () => Deno.writeTextFileSync("/tmp/escaped", ""),
+  "connect to itself": (request) => fetch(`${new URL(request.url).origin}/-/ready`),
+  "connect out": () => Deno.connect({ hostname: "192.0.2.1", port: 80 }),
+  "listen": () => Deno.listen({ port: 0 }),
+  "look up a name": () => Deno.resolveDns("example.org", "A"),
+  "spawn a program": () => new Deno.Command("/bin/true").outputSync(),
+  "load a library": () => Deno.dlopen("/lib/x86_64-linux-gnu/libc.so.6", {}),
+  "read the environment": () => Deno.env.get("PATH") ?? Deno.env.toObject(),
+  "signal a process": () => Deno.kill(Deno.ppid, "SIGCONT"),
+};
+
+async function attempt(request: Request): Promise<Record<string, string>> {
+  const results: Record<string, string> = {};
+  for (const [what, trial] of Object.entries(ATTEMPTS)) {
+    try {
+      await trial(request);
+      results[what] = "succeeded";
+    } catch (error) {
+      results[what] = error instanceof Error ? error.name : String(error);
+    }
+  }
+  return results;
+}
+
+/** The CPU exporter with the extra route. */
+export const PROGRAM = {
+  ...CPU,
+  start(options: Parameters<typeof CPU.start>[0], _context: ExporterContext): Exporter {
+    const exporter = CPU.start(options);
+    return {
+      ...exporter,
+      handle: (request: Request): Promise<Response> | undefined =>
+        new URL(request.url).pathname === "/escape" ? attempt(request).then(Response.json) : undefined,
+    };
+  },
+} satisfies ExporterProgram<typeof CPU.flags>;
+
+if (import.meta.main) Deno.exit(await runExporter(PROGRAM, Deno.args));

@@ -1,0 +1,126 @@
+/**
+ * Faults of GPUs and their driver.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { GpuRig, refuse } from "../rigs/gpu.ts";
+import { type Page, valueIn } from "../rigs/rig.ts";
+import { anyFaults } from "./any.ts";
+import type { FaultSet } from "./fault.ts";
+
+const XIDS = 400;
+
+function assertOtherGpu(page: Page): void {
+  assertEquals(valueIn(page, { name: "gpu_power_watts", labels: { gpu: "1" } }), 143.25);
+  assertEquals(valueIn(page, { name: "gpu_up", labels: { gpu: "0" } }), 0);
+}
+
+/** What can befall the GPU exporter. */
+export const GPU_FAULTS: FaultSet<GpuRig> = {
+  exporter: "gpu",
+  create: GpuRig.create,
+  needs: ["cc"],
+  impossible: {},
+  faults: [
+    {
+      kind: "permission",
+      what: "the driver is reset, and then the system keeps the exporter from the devices",
+      values: "withheld",
+      reason: "permission",
+      health: "/dev/nvidia*",
+      inject: (rig) => rig.answer(...refuse(17)),
+      heal: (rig) => rig.answer(),
+    },
+    {
+      kind: "missing",
+      what: "there is no library at the start",
+      values: "withheld",
+      reason: "missing",
+      health: "No NVIDIA library",
+      fromStart: true,
+      inject: () => {},
+      heal: (rig) => rig.show(),
+    },
+    {
+      kind: "missing",
+      what: "the kernel module is unloaded",
+      values: "withheld",
+      reason: "driver_not_loaded",
+      health: "modprobe nvidia",
+      inject: (rig) => rig.hide(),
+      heal: (rig) => rig.show(),
+    },
+    {
+      kind: "vanishing",
+      what: "one of two GPUs falls off the bus",
+      values: "withheld",
+      up: 1,
+      reason: "lost",
+      health: "GPU 0 cannot be read",
+      metrics: "`gpu_up` 0 for it; the other GPU goes on",
+      inject: (rig) => rig.answer("gpu0 * !15"),
+      check: assertOtherGpu,
+      heal: (rig) => rig.answer(),
+    },
+    {
+      kind: "hanging",
+      what: "a call for one of two GPUs does not return",
+      values: "withheld",
+      up: 1,
+      reason: "timeout",
+      health: "GPU 0 hangs",
+      metrics: "`gpu_up` 0 for it; the other GPU goes on",
+      inject: (rig) => rig.answer("gpu0 nvmlDeviceGetPowerUsage hang"),
+      check: assertOtherGpu,
+      heal: (rig) => rig.answer(),
+    },
+    {
+      kind: "lying",
+      what: "a name that is no text, 5,000 NVENC sessions claimed, garbage for clocks and states",
+      values: "goes on",
+      reason: "call_failed",
+      health: "GPU 0 does not tell all its values",
+      metrics: "the sessions are absent",
+      inject: (rig) =>
+        rig.answer(
+          "gpu0 nvmlDeviceGetName hex:41ff42",
+          "gpu0 nvmlDeviceGetEncoderSessions claim 5000",
+          "gpu0 nvmlDeviceGetPerformanceState 4294967295",
+          "gpu0 nvmlDeviceGetCurrentClocksEventReasons 18446744073709551615",
+        ),
+      check: (page) => {
+        for (const name of ["gpu_encoder_session_fps", "gpu_performance_state"]) {
+          assertEquals(valueIn(page, { name, labels: { gpu: "0" } }), undefined, name);
+        }
+      },
+      heal: (rig) => rig.answer(),
+    },
+    {
+      kind: "restarting",
+      what: "the driver is reset: all its handles are void",
+      values: "goes on",
+      metrics: "the exporter starts over with it by itself",
+      inject: async (rig) => {
+        rig.answer("gpu0 * !1", "gpu1 * !1", "gpu* * !1", "sys nvmlDeviceGetCount_v2 !1");
+        await rig.exporter.metrics();
+        rig.answer();
+      },
+      heal: () => {},
+    },
+    {
+      kind: "flooding",
+      what: `a GPU tells ${XIDS} different Xids, more than there are`,
+      values: "goes on",
+      metrics: "256 series of Xids at most",
+      inject: (rig) =>
+        rig.answer(...Array.from({ length: XIDS }, (_, index) => `event ${index + 1} gpu0 8 ${index + 1}`)),
+      check: (page) => {
+        const count = page.families.get("gpu_xid_errors_total")?.samples.length ?? 0;
+        assert(count > 0 && count <= 256, `${count} series of Xids`);
+      },
+      heal: (rig) => rig.answer(),
+    },
+    ...anyFaults(),
+  ],
+};

@@ -1,0 +1,85 @@
+/**
+ * The GPU collector in this process, on the stand-in library or on fake functions.
+ *
+ * @module
+ */
+import { NvmlCollector } from "../../exporters/gpu/collector.ts";
+import { NvmlDriver } from "../../exporters/gpu/nvml_driver.ts";
+import { openNvmlLibrary } from "../../exporters/gpu/nvml_library.ts";
+import type { NvmlSymbols } from "../../exporters/gpu/nvml_symbols.ts";
+import { XidLog } from "../../exporters/gpu/xid_watcher.ts";
+import type { Collection } from "../../lib/collector.ts";
+import { Exposition } from "../../lib/exposition.ts";
+import { createLogger } from "../../lib/log.ts";
+import type { NvmlStub } from "./nvml_stub.ts";
+
+/** What a test collects with. */
+export interface TestCollector extends AsyncDisposable {
+  readonly collector: NvmlCollector;
+  /** Collects anew and renders what came. */
+  collect(): Promise<{ collection: Collection; page: string }>;
+  /** Time that waits until the driver is tried again pass by. */
+  skip(ms: number): void;
+}
+
+/** Options of {@linkcode openCollector}. */
+export interface OpenCollectorOptions {
+  processes?: boolean;
+  measurePcie?: boolean;
+  deadlineMs?: number;
+  intervalMs?: number;
+}
+
+/** Opens a collector. */
+export function openCollector(
+  source: NvmlStub | NvmlSymbols,
+  options: OpenCollectorOptions = {},
+): TestCollector {
+  const xids = new XidLog();
+  let skippedMs = 0;
+  const monotonicMs = (): number => performance.now() + skippedMs;
+  const driver = new NvmlDriver({
+    openLibrary: () =>
+      "nvmlInit_v2" in source ? { path: "fake", symbols: source } : openNvmlLibrary({ paths: [source.path] }),
+    xids,
+    log: createLogger({ write: () => {} }),
+    monotonicMs,
+  });
+  const collector = new NvmlCollector({
+    driver,
+    xids,
+    processes: false,
+    measurePcie: false,
+    intervalMs: 0,
+    monotonicMs,
+    ...options,
+  });
+  return {
+    collector,
+    async collect(): Promise<{ collection: Collection; page: string }> {
+      const collection = await collector.collect(new AbortController().signal);
+      return { collection, page: await new Exposition().render([collection.snapshot], "text") };
+    },
+    skip: (ms) => skippedMs += ms,
+    [Symbol.asyncDispose]: () => driver.stop(),
+  };
+}
+
+/** What the stand-in library counted. */
+export interface StubStats {
+  readonly calls: number;
+  readonly inits: number;
+  /** The most calls that were inside one GPU at once. */
+  readonly mostInsideGpu: number;
+  readonly inside: number;
+}
+
+/** Asks the stand-in library what it counted; it has to be open in this process. */
+export function stubStats(stub: NvmlStub): StubStats {
+  const library = Deno.dlopen(stub.path, { nvmlStubStats: { parameters: ["buffer"], result: "i32" } });
+  const out = new BigUint64Array(4);
+  library.symbols.nvmlStubStats(out);
+  library.close();
+  const [calls = 0, inits = 0, mostInsideGpu = 0, inside = 0] = Array.from(out, Number);
+  return { calls, inits, mostInsideGpu, inside };
+}

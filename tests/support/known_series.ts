@@ -1,0 +1,104 @@
+/**
+ * Which metrics exist, with which labels: those of the golden pages as a scraper stores them, and those of the
+ * recording rules. Rules and dashboards are held against it.
+ *
+ * @module
+ */
+import { load } from "js-yaml";
+import { CATALOG } from "../../exporters/catalog.ts";
+import { ROOT } from "./exporter_process.ts";
+import { namesOf } from "./promql.ts";
+
+/** A rule as its file says it. */
+export interface Rule {
+  readonly record?: string;
+  readonly alert?: string;
+  readonly expr: string;
+  readonly for?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  readonly annotations?: Readonly<Record<string, string>>;
+}
+
+/** What is known of a metric: its labels, with the values that the goldens have for them. */
+export type KnownMetric = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** Values that no golden page has, or not all of them: Xids, names of things. */
+const FREE_LABELS = new Set(["xid", "worker", "instance", "job_id", "encoder"]);
+
+/** The rules of a file in monitoring/rules/. */
+export function readRules(file: string): Rule[] {
+  const text = Deno.readTextFileSync(`${ROOT}monitoring/rules/${file}`);
+  const { groups } = load(text) as { groups: { rules: Rule[] }[] };
+  return groups.flatMap(({ rules }) => rules);
+}
+
+/** Everything that a dashboard, an alert or a recording rule may ask for. */
+export function knownMetrics(): Map<string, KnownMetric> {
+  const known = new Map<string, Map<string, Set<string>>>();
+  for (const name of Object.keys(CATALOG)) {
+    const folder = `${ROOT}tests/golden/${name}`;
+    for (const { name: file } of Deno.readDirSync(folder)) {
+      if (!file.endsWith(".prom")) continue;
+      for (const line of Deno.readTextFileSync(`${folder}/${file}`).split("\n")) addSample(known, line, name);
+    }
+  }
+  for (const name of Object.keys(CATALOG)) addSample(known, "up 1", name);
+  for (const { record = "", labels = {} } of readRules("recording.yml")) {
+    const values = new Map<string, Set<string>>();
+    for (const label of levelLabels(record)) values.set(label, new Set());
+    for (const [label, value] of Object.entries(labels)) values.set(label, new Set([value]));
+    // Rules that build on a share hand on the method by which it was shared out.
+    if (levelLabels(record).length > 1) values.set("method", values.get("method") ?? new Set());
+    known.set(record, values);
+  }
+  return known;
+}
+
+/** The labels that the level of a recording rule's name says: `worker_job_id:…` has `worker` and `job_id`. */
+export function levelLabels(record: string): string[] {
+  const [level = ""] = record.split(":");
+  const [, rest] = /^worker(?:_(\w+))?$/.exec(level) ?? [];
+  return rest ? ["worker", rest] : ["worker"];
+}
+
+function addSample(known: Map<string, Map<string, Set<string>>>, line: string, job: string): void {
+  const match = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? \S+$/.exec(line);
+  if (!match) return;
+  const [, metric = "", labels = ""] = match;
+  const values = known.get(metric) ?? new Map<string, Set<string>>();
+  known.set(metric, values);
+  const add = (label: string, value: string): void => {
+    values.set(label, (values.get(label) ?? new Set()).add(value));
+  };
+  for (const [, label = "", value = ""] of labels.matchAll(/(\w+)="((?:[^"\\]|\\.)*)"/g)) add(label, value);
+  add("job", job);
+  for (const label of ["instance", "worker"]) values.set(label, new Set());
+}
+
+/** What an expression names that does not exist, in words. */
+export function unknownNames(expression: string, known: ReadonlyMap<string, KnownMetric>): string[] {
+  const { selectors, groupingLabels } = namesOf(expression);
+  const problems: string[] = [];
+  const labels = new Set<string>();
+  for (const { metric, matchers } of selectors) {
+    const series = known.get(metric);
+    if (!series) {
+      problems.push(`no metric ${metric}`);
+      continue;
+    }
+    for (const label of series.keys()) labels.add(label);
+    for (const { label, operator, value } of matchers) {
+      const values = series.get(label);
+      if (!values) problems.push(`${metric} has no label ${label}`);
+      else if (!FREE_LABELS.has(label) && operator.startsWith("=") && !value.startsWith("$")) {
+        for (const each of value.split("|")) {
+          if (!values.has(each)) problems.push(`${metric} is never seen with ${label}="${each}"`);
+        }
+      }
+    }
+  }
+  for (const label of groupingLabels) {
+    if (!labels.has(label)) problems.push(`no metric in it has the label ${label}`);
+  }
+  return problems;
+}
