@@ -5,6 +5,7 @@
  */
 import { CPU_FAULTS } from "../tests/support/faults/cpu.ts";
 import { type Fault, FAULT_KINDS, type FaultSet, type Outcome } from "../tests/support/faults/fault.ts";
+import { FFMPEG_FAULTS } from "../tests/support/faults/ffmpeg.ts";
 import { GPU_FAULTS } from "../tests/support/faults/gpu.ts";
 
 const PATH = new URL("../tests/README.md", import.meta.url);
@@ -17,7 +18,7 @@ type Tabled = Pick<FaultSet, "exporter" | "impossible"> & {
 };
 
 /** The faults of all exporters. */
-export const FAULT_SETS: readonly Tabled[] = [CPU_FAULTS, GPU_FAULTS];
+export const FAULT_SETS: readonly Tabled[] = [CPU_FAULTS, GPU_FAULTS, FFMPEG_FAULTS];
 
 const OUTCOMES: Readonly<Record<Outcome, string>> = {
   "withheld": "values absent",

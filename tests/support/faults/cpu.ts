@@ -7,10 +7,7 @@ import { assertEquals } from "@std/assert";
 import { CpuRig, PACKAGE_1 } from "../rigs/cpu.ts";
 import { valueIn } from "../rigs/rig.ts";
 import { anyFaults } from "./any.ts";
-import type { FaultSet } from "./fault.ts";
-
-/** Root without the capabilities that open every file. */
-const WITHOUT_OVERRIDE = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
+import { type FaultSet, WITHOUT_OVERRIDE } from "./fault.ts";
 
 /** What can befall the CPU exporter. */
 export const CPU_FAULTS: FaultSet<CpuRig> = {
@@ -24,8 +21,7 @@ export const CPU_FAULTS: FaultSet<CpuRig> = {
       values: "withheld",
       reason: "permission",
       health: "CAP_DAC_READ_SEARCH",
-      needs: ["setpriv"],
-      start: Deno.uid() === 0 ? { prefix: WITHOUT_OVERRIDE } : {},
+      ...WITHOUT_OVERRIDE,
       inject: (rig) => rig.chmod(0),
       heal: (rig) => rig.chmod(0o444),
     },

@@ -90,6 +90,12 @@ export interface FaultSet<R extends Rig = Rig> {
   readonly impossible: Partial<Record<FaultKind, string>>;
 }
 
+/** How an exporter is started that may not open every file though it is root. */
+export const WITHOUT_OVERRIDE: Pick<Fault, "needs" | "start"> = {
+  needs: ["setpriv"],
+  start: Deno.uid() === 0 ? { prefix: ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] } : {},
+};
+
 /** Registers a test for each fault. */
 export function testFaults<R extends Rig>(set: FaultSet<R>): void {
   for (const fault of set.faults) {

@@ -1,0 +1,4 @@
+import { FFMPEG_FAULTS } from "./support/faults/ffmpeg.ts";
+import { testFaults } from "./support/faults/fault.ts";
+
+testFaults(FFMPEG_FAULTS);
