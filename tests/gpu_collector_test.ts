@@ -56,6 +56,65 @@ Deno.test({
 });
 
 Deno.test({
+  name: "NvmlCollector shows the GPUs while a call that concerns none of them hangs",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(2));
+    await using test = openCollector(stub, { deadlineMs: 50 });
+    await test.collect();
+    stub.script = machine(2, "sys nvmlDeviceGetCount_v2 hang\n");
+    const { page, collection } = await test.collect();
+    assertEquals([up(page, 0), up(page, 1)], [1, 1]);
+    assertMatch(
+      collection.problems[0]?.message ?? "",
+      /^The NVIDIA driver hangs: nvmlDeviceGetCount_v2 does not/,
+    );
+    stub.script = machine(2);
+    await eventually(async () => assertEquals((await test.collect()).collection.problems, []));
+  },
+});
+
+Deno.test({
+  name:
+    "NvmlCollector survives a driver that hangs while it starts, and a GPU that hangs while it is attached",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(2, "sys nvmlInit_v2 hang\n"));
+    await using test = openCollector(stub, { deadlineMs: 50, openDeadlineMs: 50 });
+    const { page, collection } = await test.collect();
+    assertEquals([collection.up, sampleOf(page, "gpu_devices")], [false, 0]);
+    assertEquals(collection.problems.map(({ reason }) => reason), ["timeout"]);
+    stub.script = machine(2, "gpu1 nvmlDeviceGetHandleByIndex_v2 hang\n");
+    await eventually(async () => {
+      test.skip(70_000);
+      const { page } = await test.collect();
+      assertEquals([up(page, 0), up(page, 1, "")], [1, 0]);
+    });
+    stub.script = machine(2);
+    await eventually(async () => assertEquals(up((await test.collect()).page, 1), 1));
+    // Each start that succeeded, also the one that nobody waited for, is ended before NVML starts anew.
+    stub.script = machine(2, "gpu1 * !15\n");
+    await test.collect();
+    await eventually(async () => {
+      assertEquals(stubStats(stub).inits, 3);
+      assertEquals(up((await test.collect()).page, 0), 1);
+    });
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector does without Xids where registering for them fails",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(1, "gpu0 nvmlDeviceRegisterEvents !999\nevent 1 gpu0 8 79\n"));
+    await using test = openCollector(stub);
+    const { page, collection } = await test.collect();
+    assertEquals([up(page, 0), collection.problems], [1, []]);
+    assertEquals((await test.collect()).page.includes("gpu_xid"), false);
+  },
+});
+
+Deno.test({
   name: "NvmlCollector starts over when a GPU is lost, and shows it again once it is back",
   ...OPTIONS,
   fn: async () => {

@@ -1,10 +1,11 @@
 /** The GPU exporter as a process, with the permissions of production, on the stand-in library. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { dirname } from "@std/path";
 import { permissionFlags } from "../exporters/catalog.ts";
 import { eventually, startExporter } from "./support/exporter_process.ts";
 import { sampleOf, startGpuExporter } from "./support/gpu_exporter.ts";
 import { NvmlStub, readScript } from "./support/nvml_stub.ts";
-import { needs } from "./support/programs.ts";
+import { needs, needsRoot } from "./support/programs.ts";
 
 const TWO_GPUS = `sys nvmlDeviceGetCount_v2 2
 gpu0 nvmlDeviceGetUUID GPU-0
@@ -120,6 +121,27 @@ Deno.test({
     } finally {
       await Deno.remove(audit);
     }
+  },
+});
+
+Deno.test({
+  name: "gpu exporter finds the library where Debian puts it, with a grant for that path alone",
+  ignore: needs("cc", "unshare").ignore || needsRoot().ignore,
+  fn: async () => {
+    using stub = await NvmlStub.create(TWO_GPUS);
+    const folder = dirname(stub.path);
+    const system = `/usr/lib/${Deno.build.arch}-linux-gnu`;
+    // A mount namespace of its own, in which the system's folder holds the library too.
+    const enter =
+      `mkdir ${folder}/work ${folder}/upper && cp ${stub.path} ${folder}/script ${folder}/upper/ && ` +
+      `mount -t overlay overlay -o lowerdir=${system},upperdir=${folder}/upper,workdir=${folder}/work ${system} && ` +
+      'exec "$@"';
+    await using exporter = await startExporter("gpu", {
+      prefix: ["unshare", "-m", "sh", "-c", enter, "sh"],
+      permissions: ["--no-prompt", `--allow-ffi=${system}/libnvidia-ml.so.1`, "--allow-net=0.0.0.0"],
+    });
+    assertStringIncludes(await exporter.metrics(), "gpu_devices 2\n");
+    assertStringIncludes(exporter.stderr(), `path=${system}/libnvidia-ml.so.1`);
   },
 });
 

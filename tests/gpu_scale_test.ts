@@ -1,19 +1,29 @@
-/** What a collection costs: wide limits, for the machine is shared. `deno task bench gpu` measures. */
+/** What a collection costs: wide limits and the best of three, for the machine is shared. `deno task bench gpu` measures. */
 import { assert } from "@std/assert";
-import { openCollector } from "./support/gpu_collector.ts";
-import { measureCollections, scaleScript } from "./support/gpu_scale.ts";
+import { ROOT, setupFlags } from "./support/exporter_process.ts";
+import { measureCollections, type ScaleOptions, type ScaleResult, scaleScript } from "./support/gpu_scale.ts";
 import { NvmlStub } from "./support/nvml_stub.ts";
 import { needs } from "./support/programs.ts";
 
 const OPTIONS = { ...needs("cc"), sanitizeResources: false };
 
+/** Measures three times and takes the one that was disturbed least. */
+async function measure(options: ScaleOptions, by: (result: ScaleResult) => number): Promise<ScaleResult> {
+  const results: ScaleResult[] = [];
+  for (let attempt = 0; attempt < 3; attempt++) {
+    using stub = await NvmlStub.create(scaleScript(options));
+    results.push(await measureCollections(stub, 9));
+  }
+  return results.reduce((best, result) => by(result) < by(best) ? result : best);
+}
+
 Deno.test({
   name: "NvmlCollector takes no longer than the calls themselves plus 20 %, with 8 GPUs and 0.1 ms a call",
   ...OPTIONS,
   fn: async () => {
-    using stub = await NvmlStub.create(scaleScript({ gpus: 8, delayMicroseconds: 100 }));
-    const { collectMs, bareMs } = await measureCollections(stub, 15);
-    assert(collectMs < bareMs * 1.2, `${collectMs} ms for calls of ${bareMs} ms`);
+    const ratio = ({ collectMs, bareMs }: ScaleResult): number => collectMs / bareMs;
+    const result = await measure({ gpus: 8, delayMicroseconds: 100 }, ratio);
+    assert(ratio(result) < 1.2, JSON.stringify(result));
   },
 });
 
@@ -22,14 +32,14 @@ Deno.test({
     "NvmlCollector needs less than 100 ms of one core for 16 GPUs with 7 MIG devices each, growing linearly",
   ...OPTIONS,
   fn: async () => {
-    const cpuMs: number[] = [];
-    for (const gpus of [4, 8, 16]) {
-      using stub = await NvmlStub.create(scaleScript({ gpus, mig: 7 }));
-      cpuMs.push((await measureCollections(stub, 15)).cpuMs);
-    }
-    const [of4 = NaN, of8 = NaN, of16 = NaN] = cpuMs;
+    const cpuMs = ({ cpuMs }: ScaleResult): number => cpuMs;
+    const [of4, of16] = [
+      cpuMs(await measure({ gpus: 4, mig: 7 }, cpuMs)),
+      cpuMs(await measure({ gpus: 16, mig: 7 }, cpuMs)),
+    ];
     assert(of16 < 100, `${of16} ms`);
-    assert(of16 < 3 * of8 && of8 < 3 * of4, `${cpuMs} ms for 4, 8 and 16 GPUs`);
+    // Four times as many: growing with the square would be sixteen times the cost.
+    assert(of16 < 10 * of4, `${of4} ms for 4 GPUs, ${of16} ms for 16`);
   },
 });
 
@@ -37,15 +47,23 @@ Deno.test({
   name: "NvmlCollector keeps no memory from one collection to the next",
   ...OPTIONS,
   fn: async () => {
-    using stub = await NvmlStub.create(scaleScript({ gpus: 1, mig: 2 }));
-    await using test = openCollector(stub, { processes: true });
-    const residentAfter = async (collections: number): Promise<number> => {
-      for (let i = 0; i < collections; i++) await test.collector.collect(new AbortController().signal);
-      return Deno.memoryUsage().rss / 1e6;
-    };
-    const before = await residentAfter(1500);
-    const after = await residentAfter(1500);
-    // A leak of one struct a call would be more than this.
-    assert(after - before < 5, `${before} MB, then ${after} MB`);
+    const { stdout } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        "-A",
+        "--v8-flags=--expose-gc",
+        ...setupFlags(),
+        "bench/gpu_collections.ts",
+        "soak",
+        "3000",
+      ],
+      cwd: ROOT,
+    }).output();
+    const memory = JSON.parse(new TextDecoder().decode(stdout));
+    for (const name of ["heap_mb", "beside_heap_mb"]) {
+      const grown = memory[`${name}_at_the_end`] - memory[`${name}_after_20_percent`];
+      // One struct of 32 bytes kept of each call would be 3 MB.
+      assert(grown < 2, JSON.stringify(memory));
+    }
   },
 });

@@ -7,7 +7,7 @@
  */
 import type { CallLane } from "./call_lane.ts";
 import { NvmlCalls } from "./nvml_calls.ts";
-import { CODE, NvmlError } from "./nvml_codes.ts";
+import { CODE, isAbsent, NvmlError } from "./nvml_codes.ts";
 import { NvmlDevice } from "./nvml_device.ts";
 import { AT_START_4, AT_START_8, NvmlBuffer, STRUCTS } from "./nvml_structs.ts";
 import type { NvmlSymbols } from "./nvml_symbols.ts";
@@ -89,9 +89,13 @@ export class Nvml {
     return new NvmlDevice(calls, out.u64(AT_START_8));
   }
 
-  /** Has a GPU's Xids delivered to an event set. Returns whether the GPU has them. */
+  /**
+   * Has a GPU's Xids delivered to an event set. Returns whether the set can still be used: it can when the GPU has
+   * none, it is undefined when registering fails.
+   */
   static async registerXids(device: NvmlDevice, set: bigint): Promise<boolean> {
-    return await device.calls.ok("nvmlDeviceRegisterEvents", device.handle, XID_EVENT, set);
+    const code = await device.calls.code("nvmlDeviceRegisterEvents", device.handle, XID_EVENT, set);
+    return code === CODE.success || isAbsent(code);
   }
 
   /** Creates an event set; undefined where there are no events. */

@@ -29,6 +29,8 @@ export interface NvmlDriverOptions {
   readonly log: Logger;
   /** Called once the library is open. */
   readonly onOpen?: () => void;
+  /** Longest wait for the driver to start, and for a GPU to be attached. @default {OPEN_DEADLINE_MS} */
+  readonly openDeadlineMs?: number;
   /** @default {() => performance.now()} */
   readonly monotonicMs?: () => number;
 }
@@ -149,6 +151,7 @@ export class NvmlDriver {
         nvml: this.#nvml,
         lane: this.#lane,
         xids: this.#options.xids,
+        deadlineMs: this.#options.openDeadlineMs,
       });
       this.#failure = undefined;
       this.#openBackoff.reset();

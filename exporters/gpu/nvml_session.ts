@@ -11,8 +11,8 @@ import { type XidLog, XidWatcher } from "./xid_watcher.ts";
 
 /** More GPUs than any machine has: a larger count is garbage. */
 const MAX_GPUS = 256;
-/** The first call that touches a GPU attaches it, which takes seconds where nothing else holds the driver. */
-const ATTACH_DEADLINE_MS = 10_000;
+/** Longest wait for NVML to start or end, and for a GPU to be attached: seconds where nothing else holds the driver. */
+export const OPEN_DEADLINE_MS = 10_000;
 
 /** What came of reading one GPU: a reading, or why there is none. */
 export type GpuOutcome =
@@ -24,13 +24,13 @@ class Slot {
   readonly index: number;
   readonly lane = new CallLane();
   readonly #symbols: NvmlSymbols;
-  readonly #eventSet: bigint | undefined;
+  readonly #watcher: XidWatcher;
   gpu: Gpu | undefined;
 
-  constructor(symbols: NvmlSymbols, index: number, eventSet: bigint | undefined) {
+  constructor(symbols: NvmlSymbols, index: number, watcher: XidWatcher) {
     this.#symbols = symbols;
     this.index = index;
-    this.#eventSet = eventSet;
+    this.#watcher = watcher;
   }
 
   async read(options: ReadOptions, run: LaneRunOptions): Promise<GpuOutcome> {
@@ -42,9 +42,9 @@ class Slot {
     }
   }
 
-  async attach(): Promise<void> {
+  async attach(deadlineMs: number): Promise<void> {
     try {
-      await this.lane.run(() => this.#attached(), { deadlineMs: ATTACH_DEADLINE_MS });
+      await this.lane.run(() => this.#attached(), { deadlineMs });
     } catch {
       // The next reading meets the same and says so.
     }
@@ -54,7 +54,7 @@ class Slot {
     if (this.gpu) return this.gpu;
     const device = await Nvml.attach(this.#symbols, this.lane, this.index);
     const gpu = await Gpu.identify(device);
-    if (this.#eventSet !== undefined) await Nvml.registerXids(device, this.#eventSet);
+    await this.#watcher.register(device);
     return this.gpu = gpu;
   }
 }
@@ -67,6 +67,8 @@ export interface SessionOptions {
   /** The lane of these calls. */
   readonly lane: CallLane;
   readonly xids: XidLog;
+  /** @default {OPEN_DEADLINE_MS} */
+  readonly deadlineMs?: number | undefined;
 }
 
 /** An open session. */
@@ -90,7 +92,8 @@ export class NvmlSession {
   }
 
   /** Starts NVML and attaches every GPU that can be. @throws {NvmlError | CallTimeout} when there is no driver */
-  static async open({ symbols, nvml, lane, xids }: SessionOptions): Promise<NvmlSession> {
+  static async open(options: SessionOptions): Promise<NvmlSession> {
+    const { symbols, nvml, lane, xids, deadlineMs = OPEN_DEADLINE_MS } = options;
     const slots: Slot[] = [];
     const { versions, count, watcher } = await lane.run(async () => {
       await nvml.init();
@@ -106,11 +109,11 @@ export class NvmlSession {
         await nvml.shutdown();
         throw error;
       }
-    }, { deadlineMs: ATTACH_DEADLINE_MS });
+    }, { deadlineMs });
     for (let index = 0; index < Math.min(count, MAX_GPUS); index++) {
-      slots.push(new Slot(symbols, index, watcher.set));
+      slots.push(new Slot(symbols, index, watcher));
     }
-    await Promise.all(slots.map((slot) => slot.attach()));
+    await Promise.all(slots.map((slot) => slot.attach(deadlineMs)));
     watcher.start();
     return new NvmlSession(nvml, lane, { versions, slots, watcher });
   }
@@ -148,7 +151,7 @@ export class NvmlSession {
    */
   async close(): Promise<boolean> {
     if (this.occupied) return false;
-    await this.#lane.run(() => this.#nvml.shutdown(), { deadlineMs: ATTACH_DEADLINE_MS });
+    await this.#lane.run(() => this.#nvml.shutdown(), { deadlineMs: OPEN_DEADLINE_MS });
     return true;
   }
 }

@@ -9,6 +9,7 @@
 import { CallLane } from "./call_lane.ts";
 import { Nvml, type NvmlEvent } from "./nvml.ts";
 import { CODE, NvmlError } from "./nvml_codes.ts";
+import type { NvmlDevice } from "./nvml_device.ts";
 import type { NvmlSymbols } from "./nvml_symbols.ts";
 
 /** One wait, in milliseconds: how long ending may take. */
@@ -53,16 +54,16 @@ export class XidLog {
 
 /** Waits for Xids within one session with the driver. */
 export class XidWatcher {
-  /** The event set that GPUs are registered in; undefined where the driver has none. */
-  readonly set: bigint | undefined;
   readonly #nvml: Nvml;
+  /** The event set that GPUs are registered in; undefined where the driver has none. */
+  readonly #set: bigint | undefined;
   readonly #onXid: (event: NvmlEvent) => void;
   readonly #stop = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
   private constructor(nvml: Nvml, set: bigint | undefined, onXid: (event: NvmlEvent) => void) {
     this.#nvml = nvml;
-    this.set = set;
+    this.#set = set;
     this.#onXid = onXid;
   }
 
@@ -72,9 +73,15 @@ export class XidWatcher {
     return new XidWatcher(nvml, await nvml.createEventSet(), onXid);
   }
 
+  /** Includes a GPU. A set that this spoils is not waited on any more: its session goes on without Xids. */
+  async register(device: NvmlDevice): Promise<void> {
+    if (this.#set === undefined || this.#stop.signal.aborted) return;
+    if (!await Nvml.registerXids(device, this.#set)) this.#stop.abort();
+  }
+
   /** Begins to wait, once the GPUs are registered. */
   start(): void {
-    if (this.set !== undefined) this.#loop = this.#watch(this.set);
+    if (this.#set !== undefined) this.#loop = this.#watch(this.#set);
   }
 
   /** Ends the wait and frees the event set: resolves within about a second unless the driver hangs. */

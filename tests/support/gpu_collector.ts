@@ -28,12 +28,13 @@ export interface OpenCollectorOptions {
   measurePcie?: boolean;
   deadlineMs?: number;
   intervalMs?: number;
+  openDeadlineMs?: number;
 }
 
 /** Opens a collector. */
 export function openCollector(
   source: NvmlStub | NvmlSymbols,
-  options: OpenCollectorOptions = {},
+  { openDeadlineMs = 10_000, ...options }: OpenCollectorOptions = {},
 ): TestCollector {
   const xids = new XidLog();
   let skippedMs = 0;
@@ -44,6 +45,7 @@ export function openCollector(
     xids,
     log: createLogger({ write: () => {} }),
     monotonicMs,
+    openDeadlineMs,
   });
   const collector = new NvmlCollector({
     driver,
