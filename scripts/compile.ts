@@ -15,6 +15,7 @@
  */
 import { CATALOG, type ExporterName, VERSION } from "../exporters/catalog.ts";
 import { grantFlags, type Grants, grantsFor } from "../exporters/grants.ts";
+import { UNUSED_PACKAGES } from "../exporters/docker/unused_packages.ts";
 import { wideGrants } from "../exporters/narrow_grants.ts";
 import { parseSelection } from "./start.ts";
 
@@ -68,10 +69,8 @@ export async function bundleExporter(
   const up = "../".repeat(parts.split("/").length);
   await Deno.writeTextFile(
     new URL(`${parts}/${name}_first.ts`, ROOT),
-    // ssh2, which dockerode brings, looks for its native parts beside the file that runs.
     `import { narrowGrants } from "${up}exporters/narrow_grants.ts";
 narrowGrants("${name}", Deno.args);
-Object.assign(globalThis, { __dirname: "" });
 `,
   );
   await Deno.writeTextFile(
@@ -88,7 +87,7 @@ Deno.exit(await runExporter(PROGRAM, Deno.args, ${JSON.stringify({ commit: await
     "bundle",
     "--quiet",
     ...setupFlags,
-    "--external=*.node",
+    ...UNUSED_PACKAGES.map((name) => `--external=${name}`),
     `--output=${script}`,
     `${parts}/${name}.ts`,
   ]);

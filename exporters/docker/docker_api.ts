@@ -7,7 +7,7 @@
  *
  * @module
  */
-import "./unused_packages.ts";
+import "./leave_out.ts";
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 // @ts-types="./dockerode.d.ts"

@@ -60,7 +60,8 @@ export function toDockerApiError(error: unknown, { host, flags, timeoutMs }: Err
     );
   }
   if (name === "NotCapable") {
-    return fail("permission", `Deno's permissions do not cover it: start with "${flags}"`);
+    const [what = message] = message.split(",");
+    return fail("permission", `Deno's permissions do not cover it (${what}): start with "${flags}"`);
   }
   switch (code) {
     case "EACCES":

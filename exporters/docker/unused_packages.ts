@@ -1,16 +1,13 @@
 /**
- * Keeps out what dockerode would load at its import and this exporter never calls: SSH transport, BuildKit
- * sessions over gRPC, tar archives for builds. That is most of dockerode's 65 packages; without them the
- * process is 8 MB smaller. To be imported before dockerode.
+ * What dockerode would load at its import and this exporter never calls: SSH transport, BuildKit sessions over
+ * gRPC, tar archives for builds. That is most of dockerode's 65 packages.
  *
- * A bundle must leave the same packages out, as `--external`: their names then meet this hook when it runs.
- * https://nodejs.org/api/module.html#moduleregisterhooksoptions
+ * A bundle leaves them out too, as `--external`.
  *
  * @module
  */
-import { registerHooks } from "node:module";
 
-/** The packages that are never loaded. */
+/** Names of the packages. */
 export const UNUSED_PACKAGES: readonly string[] = [
   "ssh2",
   "@grpc/grpc-js",
@@ -18,13 +15,3 @@ export const UNUSED_PACKAGES: readonly string[] = [
   "tar-fs",
   "@balena/dockerignore",
 ];
-
-/** A module of Node's that is loaded anyway and does nothing at its import. */
-const STAND_IN = "node:events";
-
-registerHooks({
-  resolve: (specifier, context, nextResolve) =>
-    UNUSED_PACKAGES.includes(specifier)
-      ? { url: STAND_IN, format: "builtin", shortCircuit: true }
-      : nextResolve(specifier, context),
-});
