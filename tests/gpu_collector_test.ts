@@ -187,6 +187,64 @@ Deno.test({
 });
 
 Deno.test({
+  name: "NvmlCollector does not start over for a GPU that it may not open",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(2, "gpu1 * !4\n"));
+    await using test = openCollector(stub);
+    for (let scrape = 0; scrape < 3; scrape++) {
+      const { page, collection } = await test.collect();
+      assertEquals([up(page, 0), up(page, 1, "")], [1, 0]);
+      assertEquals([sampleOf(page, "gpu_devices"), sampleOf(page, "gpu_expected_devices")], [1, 2]);
+      assertEquals(collection.problems.map(({ reason }) => reason), ["permission"]);
+      assertStringIncludes(collection.problems[0]?.message ?? "", "let this user open /dev/nvidiactl");
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    assertEquals(stubStats(stub).inits, 1);
+  },
+});
+
+Deno.test({
+  name:
+    "NvmlCollector makes PCIe rates of 64-bit counters only, and measures on request where there are none",
+  ...OPTIONS,
+  fn: async () => {
+    const rates = (page: string): (number | undefined)[] =>
+      ["rx", "tx"].map((direction) =>
+        sampleOf(
+          page,
+          `gpu_pcie_throughput_bytes_per_second{gpu="0",uuid="GPU-0",direction="${direction}"}`,
+        )
+      );
+    const counters = (type: number, tx: number, rx: number): string =>
+      machine(1, `gpu0 field:197 ${type} ${tx}\ngpu0 field:198 ${type} ${rx}\n`);
+    using stub = await NvmlStub.create(counters(3, 1_000_000, 5_000_000));
+    await using test = openCollector(stub);
+    const startedMs = performance.now();
+    assertEquals(rates((await test.collect()).page), [undefined, undefined]);
+    stub.script = counters(3, 3_000_000, 4_000_000);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    const [rx, tx = NaN] = rates((await test.collect()).page);
+    // What fell has wrapped or begun anew.
+    assertEquals(rx, undefined);
+    assert(
+      tx > 2_000_000 / (performance.now() - startedMs) * 1000 && tx < 2_000_000 / 0.02 * 1.1,
+      `${tx} B/s`,
+    );
+    // 32 bits wrap within a second: such a counter tells nothing.
+    stub.script = counters(1, 9_000_000, 9_000_000);
+    for (let scrape = 0; scrape < 2; scrape++) {
+      assertEquals(rates((await test.collect()).page), [undefined, undefined]);
+    }
+    using other = await NvmlStub.create(
+      machine(1, "gpu0 nvmlDeviceGetPcieThroughput:0 812\ngpu0 nvmlDeviceGetPcieThroughput:1 1934\n"),
+    );
+    await using measuring = openCollector(other, { measurePcie: true });
+    assertEquals(rates((await measuring.collect()).page), [1_934_000, 812_000]);
+  },
+});
+
+Deno.test({
   name: "NvmlCollector counts Xids across sessions, those of a lost GPU too",
   ...OPTIONS,
   fn: async () => {

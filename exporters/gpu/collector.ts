@@ -9,7 +9,7 @@ import { CallTimeout } from "./call_lane.ts";
 import type { ReadOptions } from "./gpu_reading.ts";
 import { GpuSamples } from "./gpu_samples.ts";
 import { METRICS } from "./metrics.ts";
-import { adviceFor, describeCode, isFatal, NvmlError } from "./nvml_codes.ts";
+import { adviceFor, describeCode, isFatal, mayRecover, NvmlError } from "./nvml_codes.ts";
 import type { NvmlDriver } from "./nvml_driver.ts";
 import type { GpuOutcome, NvmlSession } from "./nvml_session.ts";
 import type { XidLog } from "./xid_watcher.ts";
@@ -79,7 +79,7 @@ export class NvmlCollector implements Collector {
     }
     if (typeof count !== "number") problems.push(problemOf("The NVIDIA driver", count.error));
     problems.push(...this.#addDevices(snapshot, outcomes));
-    const stale = outcomes.find((outcome) => "error" in outcome && !(outcome.error instanceof CallTimeout));
+    const stale = outcomes.find((outcome) => "error" in outcome && isStale(outcome.error));
     if (typeof count === "number" && count !== session.size) {
       this.#options.driver.renew(`the driver has ${count} GPUs, before it had ${session.size}`);
     } else if (stale) {
@@ -130,6 +130,11 @@ export class NvmlCollector implements Collector {
         `this exporter if it was removed on purpose`,
     }));
   }
+}
+
+/** Whether a new session may bring a GPU back; none can be had while a call hangs. */
+function isStale(error: unknown): boolean {
+  return error instanceof NvmlError && mayRecover(error.code);
 }
 
 /** Takes the entry with this index out of the list. */

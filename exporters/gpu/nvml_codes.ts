@@ -98,6 +98,18 @@ export function isFatal(code: number): boolean {
   return FATAL.has(code);
 }
 
+/** What a new session with the driver does not cure: somebody has to act first. */
+const NEEDS_OPERATOR: ReadonlySet<number> = new Set([
+  CODE.noPermission,
+  CODE.insufficientPower,
+  CODE.operatingSystem,
+]);
+
+/** Whether a GPU that answers so may answer in a new session with the driver. */
+export function mayRecover(code: number): boolean {
+  return !NEEDS_OPERATOR.has(code);
+}
+
 /** Name and number of a code: `GPU_IS_LOST (15)`. */
 export function describeCode(code: number): string {
   return `${NAMES[code] ?? "UNKNOWN"} (${code})`;
