@@ -4,6 +4,7 @@
  * @module
  */
 import { CPU_FAULTS } from "../tests/support/faults/cpu.ts";
+import { DOCKER_FAULTS } from "../tests/support/faults/docker.ts";
 import { type Fault, FAULT_KINDS, type FaultSet, type Outcome } from "../tests/support/faults/fault.ts";
 import { FFMPEG_FAULTS } from "../tests/support/faults/ffmpeg.ts";
 import { GPU_FAULTS } from "../tests/support/faults/gpu.ts";
@@ -18,7 +19,7 @@ type Tabled = Pick<FaultSet, "exporter" | "impossible"> & {
 };
 
 /** The faults of all exporters. */
-export const FAULT_SETS: readonly Tabled[] = [CPU_FAULTS, GPU_FAULTS, FFMPEG_FAULTS];
+export const FAULT_SETS: readonly Tabled[] = [CPU_FAULTS, GPU_FAULTS, FFMPEG_FAULTS, DOCKER_FAULTS];
 
 const OUTCOMES: Readonly<Record<Outcome, string>> = {
   "withheld": "values absent",

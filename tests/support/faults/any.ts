@@ -11,9 +11,11 @@ import { anonymousBytes, openFiles, setOpenFileLimit } from "../process_state.ts
 import type { Fault } from "./fault.ts";
 
 /** What differs between exporters. */
-export interface AnyFaultOptions {
+export interface AnyFaultOptions<R extends Rig> {
   /** What is seen when no file can be opened any more; left out for an exporter that opens none. */
   readonly noDescriptors?: Pick<Fault, "values" | "up" | "reason" | "health" | "healthAfter" | "metrics">;
+  /** Makes it open its source anew, where it would go on with what is open. */
+  readonly reopen?: (rig: R) => Promise<void>;
 }
 
 const CLIENTS = 200;
@@ -24,7 +26,7 @@ const HEAP_MIB = 48;
 const FLOOD_BYTES = 96 * 1024 * 1024;
 
 /** The faults for one exporter. */
-export function anyFaults({ noDescriptors }: AnyFaultOptions = {}): Fault[] {
+export function anyFaults<R extends Rig>({ noDescriptors, reopen }: AnyFaultOptions<R> = {}): Fault<R>[] {
   return [
     {
       kind: "flooding",
@@ -43,7 +45,7 @@ export function anyFaults({ noDescriptors }: AnyFaultOptions = {}): Fault[] {
     },
     clockFault("a day ahead", DAY_SECONDS),
     clockFault("a day back", -DAY_SECONDS),
-    ...(noDescriptors ? [noFileFault(noDescriptors)] : []),
+    ...(noDescriptors ? [noFileFault(noDescriptors, reopen)] : []),
     {
       kind: "out of file descriptors",
       what: "there is none even for the next client",
@@ -93,7 +95,10 @@ export function anyFaults({ noDescriptors }: AnyFaultOptions = {}): Fault[] {
   ];
 }
 
-function noFileFault(seen: NonNullable<AnyFaultOptions["noDescriptors"]>): Fault {
+function noFileFault<R extends Rig>(
+  seen: NonNullable<AnyFaultOptions<R>["noDescriptors"]>,
+  reopen: AnyFaultOptions<R>["reopen"],
+): Fault<R> {
   return {
     kind: "out of file descriptors",
     what: "no file or socket can be opened any more; the scraper is connected",
@@ -103,6 +108,7 @@ function noFileFault(seen: NonNullable<AnyFaultOptions["noDescriptors"]>): Fault
       // The connections of this process that a scrape may take are open by then.
       await Promise.all(Array.from({ length: 8 }, () => readPage(rig)));
       await setOpenFileLimit(rig.exporter.pid, 3);
+      await reopen?.(rig);
     },
     heal: (rig) => setOpenFileLimit(rig.exporter.pid, 4096),
   };
