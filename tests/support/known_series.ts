@@ -25,6 +25,12 @@ export type KnownMetric = ReadonlyMap<string, ReadonlySet<string>>;
 /** Values that no golden page has, or not all of them: Xids, names of things. */
 const FREE_LABELS = new Set(["xid", "worker", "instance", "job_id", "encoder"]);
 
+/** Values that are looked for as they are: words, not a pattern and not a variable of a dashboard. */
+const LITERALS_REGEXP = /^[\w-]+(?:\|[\w-]+)*$/;
+
+/** What a scraper adds for every target. */
+const SCRAPE_METRICS = ["up", "scrape_duration_seconds"];
+
 /** The rules of a file in monitoring/rules/. */
 export function readRules(file: string): Rule[] {
   const text = Deno.readTextFileSync(`${ROOT}monitoring/rules/${file}`);
@@ -42,7 +48,9 @@ export function knownMetrics(): Map<string, KnownMetric> {
       for (const line of Deno.readTextFileSync(`${folder}/${file}`).split("\n")) addSample(known, line, name);
     }
   }
-  for (const name of Object.keys(CATALOG)) addSample(known, "up 1", name);
+  for (const name of Object.keys(CATALOG)) {
+    for (const metric of SCRAPE_METRICS) addSample(known, `${metric} 1`, name);
+  }
   for (const { record = "", labels = {} } of readRules("recording.yml")) {
     const values = new Map<string, Set<string>>();
     for (const label of levelLabels(record)) values.set(label, new Set());
@@ -51,7 +59,20 @@ export function knownMetrics(): Map<string, KnownMetric> {
     if (levelLabels(record).length > 1) values.set("method", values.get("method") ?? new Set());
     known.set(record, values);
   }
+  known.set("ALERTS", alertLabels(known));
   return known;
+}
+
+/** The labels of the series that Prometheus and vmalert keep of the alerts themselves. */
+function alertLabels(known: ReadonlyMap<string, KnownMetric>): Map<string, Set<string>> {
+  const labels = new Map([["alertstate", new Set(["pending", "firing"])], ["severity", new Set<string>()]]);
+  for (const { alert = "", expr } of readRules("alerts.yml")) {
+    labels.set("alertname", (labels.get("alertname") ?? new Set()).add(alert));
+    for (const { metric } of namesOf(expr).selectors) {
+      for (const label of known.get(metric)?.keys() ?? []) labels.set(label, labels.get(label) ?? new Set());
+    }
+  }
+  return labels;
 }
 
 /** The labels that the level of a recording rule's name says: `worker_job_id:…` has `worker` and `job_id`. */
@@ -90,7 +111,7 @@ export function unknownNames(expression: string, known: ReadonlyMap<string, Know
     for (const { label, operator, value } of matchers) {
       const values = series.get(label);
       if (!values) problems.push(`${metric} has no label ${label}`);
-      else if (!FREE_LABELS.has(label) && operator.startsWith("=") && !value.startsWith("$")) {
+      else if (!FREE_LABELS.has(label) && LITERALS_REGEXP.test(value) && operator.startsWith("=")) {
         for (const each of value.split("|")) {
           if (!values.has(each)) problems.push(`${metric} is never seen with ${label}="${each}"`);
         }

@@ -77,7 +77,9 @@ async function startScraper(
   try {
     await eventually(async () => {
       if (ended) return;
-      await (await fetch(`${url}/-/ready`)).body?.cancel();
+      const response = await fetch(`${url}/-/ready`);
+      await response.body?.cancel();
+      if (!response.ok) throw new Error(`${program} is not ready: ${response.status}`);
     }, 30_000);
     if (ended) throw new Error(`${program} ended before it listened: ${await stderr}`);
   } catch (error) {
