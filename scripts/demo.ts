@@ -1,5 +1,6 @@
 /**
- * Runs the exporters on simulated sources, side by side: `deno task demo`.
+ * Runs the exporters on simulated sources, side by side: `deno task demo`; with `--monitoring` also a Prometheus
+ * that scrapes them and evaluates the rules, with the files of monitoring/ as they are.
  *
  * Everything that they show is marked as simulated, on their pages and by the metric `exporter_simulated`.
  *
@@ -8,20 +9,55 @@
 import { CATALOG } from "../exporters/catalog.ts";
 import { type ChildProgram, runChildren } from "./run_children.ts";
 
-function main(): Promise<number> {
+const PROMETHEUS = "http://127.0.0.1:9090";
+
+async function main(args: readonly string[]): Promise<number> {
+  const unknown = args.find((arg) => arg !== "--monitoring");
+  if (unknown !== undefined) {
+    say(`demo: Cannot use "${unknown}" as there is no such flag; the one there is: --monitoring`);
+    return 2;
+  }
+  const withMonitoring = args.length > 0;
+  if (withMonitoring && !await isPrometheusInstalled()) {
+    say('demo: Cannot find "prometheus": install it, with "apt install prometheus" for instance');
+    return 1;
+  }
+  say("Simulated exporters (end with Ctrl-C):");
+  for (const { port, measures } of Object.values(CATALOG)) say(`  http://127.0.0.1:${port}/  ${measures}`);
+  if (!withMonitoring) return await runChildren(simulations());
+  const data = await Deno.makeTempDir({ prefix: "prometheus-demo-" });
+  const graph = `${PROMETHEUS}/graph?g0.tab=0&g0.range_input=5m&g0.expr=`;
+  say("Prometheus, with the first results of the rules within half a minute:");
+  say(`  ${graph}worker:energy_joules:rate1m  watts of the worker`);
+  say(`  ${graph}worker:energy_joules_per_frame:ratio_rate1m  joules per frame`);
+  say(`  ${PROMETHEUS}/alerts  what is wrong`);
+  try {
+    return await runChildren([...simulations(), prometheus(data)]);
+  } finally {
+    await Deno.remove(data, { recursive: true });
+  }
+}
+
+function simulations(): ChildProgram[] {
   const setupFlags = Deno.readTextFileSync(".setup/flags").trim().split(/\s+/);
-  const programs: ChildProgram[] = Object.keys(CATALOG).filter(hasSimulation).map((name) => ({
+  return Object.keys(CATALOG).filter(hasSimulation).map((name) => ({
     name,
     command: Deno.execPath(),
     args: ["run", ...setupFlags, "--no-prompt", "-A", `scripts/demo/${name}.ts`],
   }));
-  const lines = Object.entries(CATALOG).map(([, { port, measures }]) =>
-    `  http://127.0.0.1:${port}/  ${measures}`
-  );
-  Deno.stderr.writeSync(
-    new TextEncoder().encode(`Simulated exporters (end with Ctrl-C):\n${lines.join("\n")}\n`),
-  );
-  return runChildren(programs);
+}
+
+function prometheus(data: string): ChildProgram {
+  return {
+    name: "prometheus",
+    command: "prometheus",
+    args: [
+      "--config.file=monitoring/scrape/prometheus.yml",
+      `--storage.tsdb.path=${data}`,
+      `--web.listen-address=${new URL(PROMETHEUS).host}`,
+      "--log.level=warn",
+    ],
+  };
 }
 
 function hasSimulation(name: string): boolean {
@@ -32,4 +68,17 @@ function hasSimulation(name: string): boolean {
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+async function isPrometheusInstalled(): Promise<boolean> {
+  try {
+    return (await new Deno.Command("prometheus", { args: ["--version"] }).output()).success;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+function say(line: string): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -6,6 +6,7 @@
  */
 import { load } from "js-yaml";
 import { CATALOG } from "../../exporters/catalog.ts";
+import { SELF_METRICS } from "../../lib/self_metrics.ts";
 import { ROOT } from "./exporter_process.ts";
 import { namesOf } from "./promql.ts";
 
@@ -28,8 +29,12 @@ const FREE_LABELS = new Set(["xid", "worker", "instance", "job_id", "encoder"]);
 /** Values that are looked for as they are: words, not a pattern and not a variable of a dashboard. */
 const LITERALS_REGEXP = /^[\w-]+(?:\|[\w-]+)*$/;
 
-/** What a scraper adds for every target. */
-const SCRAPE_METRICS = ["up", "scrape_duration_seconds"];
+/** What there is of every target: what the scraper adds, and what each exporter says of its process. */
+const TARGET_METRICS = [
+  "up",
+  "scrape_duration_seconds",
+  ...Object.values(SELF_METRICS).map(({ name }) => name),
+];
 
 /** The rules of a file in monitoring/rules/. */
 export function readRules(file: string): Rule[] {
@@ -49,14 +54,17 @@ export function knownMetrics(): Map<string, KnownMetric> {
     }
   }
   for (const name of Object.keys(CATALOG)) {
-    for (const metric of SCRAPE_METRICS) addSample(known, `${metric} 1`, name);
+    for (const metric of TARGET_METRICS) addSample(known, `${metric} 1`, name);
   }
-  for (const { record = "", labels = {} } of readRules("recording.yml")) {
+  for (const { record = "", expr, labels = {} } of readRules("recording.yml")) {
     const values = new Map<string, Set<string>>();
     for (const label of levelLabels(record)) values.set(label, new Set());
     for (const [label, value] of Object.entries(labels)) values.set(label, new Set([value]));
     // Rules that build on a share hand on the method by which it was shared out.
-    if (levelLabels(record).length > 1) values.set("method", values.get("method") ?? new Set());
+    for (const { metric } of namesOf(expr).selectors) {
+      const method = metric.includes(":") ? known.get(metric)?.get("method") : undefined;
+      if (method) values.set("method", method);
+    }
     known.set(record, values);
   }
   known.set("ALERTS", alertLabels(known));

@@ -52,6 +52,30 @@ export async function startVictoriaMetrics(configFile: string): Promise<Scraper>
   ]);
 }
 
+/** Starts vmalert, which evaluates rules on a VictoriaMetrics and writes their results there. */
+export function startVmalert(url: string, rules: string): AsyncDisposable {
+  const child = new Deno.Command("vmalert", {
+    args: [
+      `-rule=${rules}`,
+      `-datasource.url=${url}`,
+      `-remoteWrite.url=${url}`,
+      "-remoteWrite.flushInterval=500ms",
+      "-evaluationInterval=1s",
+      `-httpListenAddr=127.0.0.1:${freePort()}`,
+      "-loggerLevel=ERROR",
+    ],
+    stdin: "null",
+    stdout: "null",
+    stderr: "null",
+  }).spawn();
+  return {
+    async [Symbol.asyncDispose](): Promise<void> {
+      child.kill("SIGKILL");
+      await child.status;
+    },
+  };
+}
+
 async function startScraper(
   program: string,
   args: (data: string, address: string) => string[],
