@@ -5,7 +5,10 @@ import { needs, needsNamespaces } from "./support/programs.ts";
 
 const DEMO = [Deno.execPath(), "run", ...setupFlags(), "--no-prompt", "-A", "scripts/demo.ts"];
 /** What the rules must have results for. */
-const WANTED = ["worker:energy_joules:rate1m"];
+const WANTED = [
+  "worker:energy_joules:rate1m",
+  "worker_name:docker_container_cpu_share:ratio_rate1m",
+];
 
 Deno.test({
   name: "demo --monitoring has results of the rules within a minute, and leaves nothing behind",

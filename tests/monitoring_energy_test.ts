@@ -38,8 +38,9 @@ Deno.test({
     });
     // Everything else is another worker's, and simulated.
     await using gpu = await startSimulated("gpu");
+    await using docker = await startSimulated("docker");
     using copy = copyMonitoring({
-      workers: { "fleet.yml": fleet({ "enc-1": { cpu, ffmpeg }, "enc-2": { gpu } }) },
+      workers: { "fleet.yml": fleet({ "enc-1": { cpu, ffmpeg }, "enc-2": { gpu, docker } }) },
       interval: "1s",
     });
     await using prometheus = await startPrometheus(copy.scrape("prometheus.yml"));
@@ -47,7 +48,7 @@ Deno.test({
     await using _vmalert = startVmalert(victoria.url, `${copy.root}/rules/recording.yml`);
     for (const scraper of [prometheus, victoria]) {
       await eventually(async () => {
-        assertEquals(await scraper.value("sum(up)"), 3);
+        assertEquals(await scraper.value("sum(up)"), 4);
         assertEquals(await scraper.value('ffmpeg_frames_total{worker="enc-1"}'), 0);
       }, 30_000);
     }
@@ -86,9 +87,11 @@ Deno.test({
       const counted = await prometheus.value('worker:gpu_energy_joules:rate1m{worker="enc-2"}');
       // A rate over a minute that is not over yet is too small.
       assertEquals(counted > 0.3 * watts && counted < 1.1 * watts, true, `${counted} of ${watts} W`);
+      const shares = 'sum(worker_name:docker_container_cpu_share:ratio_rate1m{worker="enc-2"})';
+      assertAlmostEquals(await prometheus.value(shares), 1, 0.001);
     });
-    await t.step("no alert fires, for nothing is wrong", async () => {
-      const firing = await prometheus.query('ALERTS{alertstate="firing"}');
+    await t.step("no alert fires for the real worker, for nothing is wrong with it", async () => {
+      const firing = await prometheus.query('ALERTS{alertstate="firing",worker="enc-1"}');
       assertEquals(firing.map(({ labels }) => labels["alertname"]), []);
     });
   },
@@ -135,7 +138,7 @@ async function valueAfter(scraper: Scraper, series: string, seconds: number): Pr
   }, 40_000);
 }
 
-async function startSimulated(name: "gpu"): Promise<ExporterProcess> {
+async function startSimulated(name: "gpu" | "docker"): Promise<ExporterProcess> {
   return await startExporter(name, { script: `scripts/demo/${name}.ts`, permissions: ["--no-prompt", "-A"] });
 }
 

@@ -25,8 +25,10 @@ async function main(): Promise<number> {
   nextJob(engine);
   const start: typeof PROGRAM.start = async (options, context): Promise<Exporter> => {
     const exporter = await PROGRAM.start(options, context);
-    // The exporter gives back all that it does not name here, and the folder is to be removed at the end.
-    return { ...exporter, keep: [...exporter.keep ?? [], { name: "write", path: folder }] };
+    // The exporter gives back all that it does not name here. The folder is to be removed at the end, and
+    // dockerode's HTTP client reads the environment when it first connects: the task has --ignore-env for that.
+    const needed = [{ name: "write", path: folder }, { name: "env" }] as const;
+    return { ...exporter, keep: [...exporter.keep ?? [], ...needed] };
   };
   try {
     return await runExporter({ ...PROGRAM, start }, [
