@@ -54,11 +54,12 @@ Deno.test({
   fn: async () => {
     using stub = await NvmlStub.create(TWO_GPUS);
     await using exporter = await startExporter("gpu", {
-      script: "tests/support/gpu_probe.ts",
+      script: "tests/support/probes/gpu.ts",
       args: [`--nvml=${stub.path}`, "--interval=1ms"],
       permissions: ["--no-prompt", `--allow-ffi=${stub.path}`, "--allow-net=0.0.0.0"],
     });
-    const permissions = await (await fetch(`${exporter.url}/permissions`)).json();
+    const permissions = await (await fetch(`${exporter.url}/permissions?ffi=${stub.path}&net=0.0.0.0`))
+      .json();
     assertEquals(Object.values(permissions).includes("granted"), false, JSON.stringify(permissions));
     await exporter.metrics();
     stub.script = `${TWO_GPUS}gpu* * !15\nsys nvmlInit_v2 !9\n`;
@@ -79,7 +80,7 @@ Deno.test({
     using stub = await NvmlStub.create(TWO_GPUS);
     await Deno.rename(stub.path, `${stub.path}.away`);
     await using exporter = await startExporter("gpu", {
-      script: "tests/support/gpu_probe.ts",
+      script: "tests/support/probes/gpu.ts",
       args: [`--nvml=${stub.path}`, "--interval=1ms"],
       permissions: ["--no-prompt", `--allow-ffi=${stub.path}`, "--allow-net=0.0.0.0"],
     });
@@ -92,7 +93,8 @@ Deno.test({
     assertStringIncludes(source?.reason ?? "", `No NVIDIA library at "${stub.path}"`);
     await Deno.rename(`${stub.path}.away`, stub.path);
     await eventually(async () => assertStringIncludes(await exporter.metrics(), "gpu_devices 2\n"));
-    const permissions = await (await fetch(`${exporter.url}/permissions`)).json();
+    const permissions = await (await fetch(`${exporter.url}/permissions?ffi=${stub.path}&net=0.0.0.0`))
+      .json();
     assertEquals(Object.values(permissions).includes("granted"), false, JSON.stringify(permissions));
     // Deleted or replaced on disk, the library that is open goes on working.
     await Deno.remove(stub.path);

@@ -32,6 +32,8 @@ export interface ExporterProcess extends AsyncDisposable {
   readonly url: string;
   readonly port: number;
   readonly pid: number;
+  /** The permission flags that it was started with. */
+  readonly flags: readonly string[];
   /** Resolves with its exit code once it has ended. */
   readonly exitCode: Promise<number>;
   /** What it has written to standard error so far. */
@@ -104,6 +106,7 @@ export async function startExporter(
     url,
     port: listening,
     pid: child.pid,
+    flags: permissions,
     exitCode,
     stderr: () => stderr,
     metrics: async (init) => await (await get("/metrics", init)).text(),

@@ -1,0 +1,149 @@
+/** What each exporter may do is what it does, and what it does is what it may do. */
+import { assertEquals } from "@std/assert";
+import { CATALOG, type ExporterName, permissionFlags } from "../exporters/catalog.ts";
+import { Audit, covers, grantsOf, type Use } from "./support/audit.ts";
+import { makeCertificates } from "./support/certificates.ts";
+import { eventually, startExporter } from "./support/exporter_process.ts";
+import type { PermissionStates } from "./support/probes/probe.ts";
+import { needs, needsRoot } from "./support/programs.ts";
+import { CpuRig } from "./support/rigs/cpu.ts";
+import { DockerRig } from "./support/rigs/docker.ts";
+import { FfmpegRig } from "./support/rigs/ffmpeg.ts";
+import { GpuRig } from "./support/rigs/gpu.ts";
+import { assertFollows, type Rig, type RigFactory, sourceHealth } from "./support/rigs/rig.ts";
+
+const RIGS: Readonly<Record<ExporterName, { create: RigFactory; programs: string[] }>> = {
+  cpu: { create: CpuRig.create, programs: [] },
+  gpu: { create: GpuRig.create, programs: ["cc"] },
+  ffmpeg: { create: FfmpegRig.create, programs: [] },
+  docker: { create: DockerRig.create, programs: [] },
+};
+const NAMES = Object.keys(CATALOG) as ExporterName[];
+
+/** What the design lets an exporter keep while it serves: a part of what it was started with. */
+const KEPT: Readonly<Record<ExporterName, (grant: Use) => boolean>> = {
+  cpu: ({ permission }) => permission === "read",
+  gpu: () => false,
+  ffmpeg: ({ permission }) => permission === "read",
+  docker: ({ permission, value }) =>
+    permission !== "env" && (permission !== "net" || value.startsWith("unix:")),
+};
+
+function assertSame(used: readonly Use[], granted: readonly Use[]): void {
+  const show = ({ permission, value }: Use): string => `${permission} ${value}`;
+  assertEquals(
+    used.filter((use) => !granted.some((grant) => covers(grant, use))).map(show),
+    [],
+    "not granted",
+  );
+  assertEquals(granted.filter((grant) => !used.some((use) => covers(grant, use))).map(show), [], "not used");
+}
+
+/** All that an exporter meets: scrapes, people, strangers, a source that goes and comes. */
+async function live(rig: Rig): Promise<void> {
+  await assertFollows(rig);
+  const accept = "application/openmetrics-text; version=1.0.0";
+  await rig.exporter.metrics({ headers: { accept, "accept-encoding": "gzip" } });
+  for (const path of ["/", "/page.css", "/page.js", "/health", "/-/ready", "/-/healthy", "/nowhere"]) {
+    await (await fetch(`${rig.exporter.url}${path}`)).body?.cancel();
+  }
+  await (await fetch(`${rig.exporter.url}/metrics`, { method: "POST", body: "x" })).body?.cancel();
+  await rig.hide();
+  await eventually(async () => {
+    await rig.exporter.metrics();
+    assertEquals((await sourceHealth(rig)).up, false);
+  });
+  await rig.show();
+  await eventually(async () => {
+    await rig.exporter.metrics();
+    assertEquals((await sourceHealth(rig)).status, "ok");
+  }, 20_000);
+  await assertFollows(rig);
+}
+
+async function stop(rig: Pick<Rig, "exporter">): Promise<void> {
+  rig.exporter.kill("SIGTERM");
+  assertEquals(await rig.exporter.exitCode, 0, rig.exporter.stderr());
+}
+
+for (const name of NAMES) {
+  const { create, programs } = RIGS[name];
+
+  Deno.test({
+    name: `${name} exporter uses in its whole life what it is granted, and is granted what it uses`,
+    ...needs(...programs),
+    fn: async () => {
+      using audit = new Audit();
+      await using rig = await create({ env: audit.env });
+      await live(rig);
+      await stop(rig);
+      assertSame(audit.uses(), grantsOf(rig.exporter.flags));
+    },
+  });
+
+  Deno.test({
+    name: `${name} exporter needs every value of its task's own flags`,
+    ...needs("unshare"),
+    ignore: needs("unshare").ignore || needsRoot().ignore,
+    fn: async () => {
+      using audit = new Audit();
+      const flags = permissionFlags(name);
+      // A network of its own, so that the port is free.
+      await using exporter = await startExporter(name, {
+        prefix: ["unshare", "--net"],
+        permissions: flags,
+        env: audit.env,
+        args: [
+          `--port=${CATALOG[name].port}`,
+          ...(name === "ffmpeg" ? ["--progress-dir=/run/ffmpeg-progress"] : []),
+        ],
+      });
+      await eventually(() => assertSame(audit.uses(), grantsOf(flags)), 5_000);
+      await stop({ exporter });
+      assertSame(audit.uses(), grantsOf(flags));
+    },
+  });
+
+  Deno.test({
+    name: `${name} exporter has given back all that it need not keep once it serves`,
+    ...needs(...programs),
+    fn: async () => {
+      await using rig = await create({ script: `tests/support/probes/${name}.ts` });
+      await assertFollows(rig);
+      const grants = grantsOf(rig.exporter.flags).filter(({ permission }) => permission !== "env");
+      const query = new URLSearchParams(grants.map(({ permission, value }) => [permission, value]));
+      const states: PermissionStates = await (await fetch(`${rig.exporter.url}/permissions?${query}`)).json();
+      const kept = grants.filter(KEPT[name]).map(({ permission, value }) => `${permission} ${value}`);
+      assertEquals(Object.keys(states).filter((key) => states[key] === "granted").sort(), kept.sort());
+    },
+  });
+}
+
+Deno.test({
+  name: "a web configuration adds the files that it names to what an exporter may read, and nothing else",
+  ...needs("openssl", "curl"),
+  fn: async () => {
+    await using certificates = await makeCertificates();
+    const { cert, key } = await certificates.issue("server");
+    const config = `${certificates.folder}/web.yml`;
+    await Deno.writeTextFile(config, `tls_server_config: { cert_file: ${cert}, key_file: ${key} }\n`);
+    using audit = new Audit();
+    await using rig = await CpuRig.create({ env: audit.env, args: [`--web.config.file=${config}`] });
+    const { success } = await new Deno.Command("curl", {
+      args: [
+        "--silent",
+        "--fail",
+        "--cacert",
+        certificates.ca,
+        `https://127.0.0.1:${rig.exporter.port}/metrics`,
+      ],
+      stdout: "null",
+    }).output();
+    assertEquals(success, true);
+    await stop(rig);
+    const granted = grantsOf(rig.exporter.flags);
+    const files = [cert, config, key].map((value) => ({ permission: "read", value }));
+    assertSame(granted.filter(({ value }) => value.startsWith(certificates.folder)), files);
+    assertSame(audit.uses(), granted);
+  },
+});

@@ -1,0 +1,55 @@
+/**
+ * Runs an exporter with one page more, `/permissions`: what it may do while it serves. Any permission in part or
+ * whole counts.
+ *
+ * @module
+ */
+import {
+  type Exporter,
+  type ExporterContext,
+  type ExporterProgram,
+  runExporter,
+} from "../../../lib/exporter.ts";
+import type { Flags, ParsedFlags } from "../../../lib/options.ts";
+
+const NAMES = ["run", "read", "write", "net", "env", "sys", "ffi", "import"] as const;
+
+/** What `/permissions` answers: the state of each permission as a whole, and those asked for by `?read=/tmp`. */
+export type PermissionStates = Readonly<Record<string, Deno.PermissionState>>;
+
+/** Runs the exporter until it is told to stop, and ends the process. */
+export async function runProbe<F extends Flags>(program: ExporterProgram<F>): Promise<never> {
+  const start = async (options: ParsedFlags<F>, context: ExporterContext): Promise<Exporter> => {
+    const exporter = await program.start(options, context);
+    return {
+      ...exporter,
+      handle(request, info): ReturnType<NonNullable<Exporter["handle"]>> {
+        const { pathname, searchParams } = new URL(request.url);
+        return pathname === "/permissions"
+          ? Response.json(states(searchParams))
+          : exporter.handle?.(request, info);
+      },
+    };
+  };
+  Deno.exit(await runExporter({ ...program, start }, Deno.args));
+}
+
+function states(asked: URLSearchParams): PermissionStates {
+  const whole = NAMES.map((name) => [name, { name } as Deno.PermissionDescriptor] as const);
+  const single = [...asked].map(([name, value]) => [`${name} ${value}`, describe(name, value)] as const);
+  return Object.fromEntries(
+    [...whole, ...single].map(([key, descriptor]) => [key, Deno.permissions.querySync(descriptor).state]),
+  );
+}
+
+function describe(name: string, value: string): Deno.PermissionDescriptor {
+  switch (name) {
+    case "read":
+    case "write":
+    case "ffi":
+      return { name, path: value };
+    case "net":
+      return { name, host: value };
+  }
+  throw new RangeError(`"${name}" cannot be asked for`);
+}
