@@ -1,7 +1,9 @@
 /** The scrape configurations, judged and followed by the programs that they are for. */
 import { assertEquals } from "@std/assert";
+import bcrypt from "bcryptjs";
 import { CATALOG } from "../exporters/catalog.ts";
-import { eventually, ROOT } from "./support/exporter_process.ts";
+import { makeCertificates } from "./support/certificates.ts";
+import { eventually, ROOT, startExporter } from "./support/exporter_process.ts";
 import { needs } from "./support/programs.ts";
 import { copyMonitoring, type Scraper, startPrometheus, startVictoriaMetrics } from "./support/scrapers.ts";
 
@@ -12,7 +14,8 @@ Deno.test({
   ...needs("promtool", "victoria-metrics", "vmagent", "openssl"),
   async fn(t): Promise<void> {
     using copy = copyMonitoring({ workers: { "fleet.yml": EXAMPLE } });
-    await writeSecrets(copy.scrape("secrets"));
+    await using certificates = await makeCertificates();
+    await writeSecrets(copy.scrape("secrets"), certificates.ca, "a password");
     const promtool = (file: string): string[] => ["promtool", "check", "config", copy.scrape(file)];
     const victoria = (file: string): string[] => [
       "victoria-metrics",
@@ -102,13 +105,38 @@ for (const [program, file, start] of SCRAPERS) {
   });
 }
 
-async function writeSecrets(folder: string): Promise<void> {
+for (const [program, , start] of SCRAPERS) {
+  Deno.test({
+    name: `${program} scrapes with TLS and a password as secured.yml says, and is refused with another`,
+    ...needs(program, "openssl"),
+    async fn(): Promise<void> {
+      await using certificates = await makeCertificates();
+      const { cert, key } = await certificates.issue("worker");
+      const config = `${certificates.folder}/web.yml`;
+      await Deno.writeTextFile(
+        config,
+        `tls_server_config: {cert_file: worker.pem, key_file: worker.key}\n` +
+          `basic_auth_users: {monitoring: "${bcrypt.hashSync("a password", 6)}"}\n`,
+      );
+      await using exporter = await startExporter("cpu", {
+        args: [`--web.config.file=${config}`],
+        permissions: ["--no-prompt", `--allow-read=${config},${cert},${key}`, "--allow-net=0.0.0.0"],
+      });
+      const target =
+        `- targets: ["localhost:${exporter.port}"]\n  labels: {worker: enc-1, __exporters: cpu}\n`;
+      for (const [password, up] of [["a password", 1], ["another", 0]] as const) {
+        using copy = copyMonitoring({ workers: { "fleet.yml": target }, interval: "1s" });
+        await writeSecrets(copy.scrape("secrets"), certificates.ca, password);
+        await using scraper = await start(copy.scrape("secured.yml"));
+        await eventually(async () => assertEquals(await scraper.value("up"), up), 20_000);
+      }
+    },
+  });
+}
+
+/** Writes what secured.yml refers to. */
+async function writeSecrets(folder: string, ca: string, password: string): Promise<void> {
   await Deno.mkdir(folder);
-  await Deno.writeTextFile(`${folder}/password`, "a password\n");
-  const { success } = await new Deno.Command("openssl", {
-    args: ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost", "-days", "2"]
-      .concat("-keyout", `${folder}/key.pem`, "-out", `${folder}/ca.pem`),
-    stderr: "null",
-  }).output();
-  assertEquals(success, true);
+  await Deno.copyFile(ca, `${folder}/ca.pem`);
+  await Deno.writeTextFile(`${folder}/password`, `${password}\n`);
 }
