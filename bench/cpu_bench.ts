@@ -7,10 +7,11 @@ import { setupFlags } from "../tests/support/exporter_process.ts";
 import { SimulatedMachine } from "../scripts/demo/powercap_machine.ts";
 import {
   compareUnderLoad,
-  cpuSeconds,
   describeRun,
+  idlePercents,
   type Report,
   type Row,
+  sleep,
   startTarget,
   stopTarget,
   type Target,
@@ -20,8 +21,6 @@ import {
 
 const PORTS = { bare: 19511, exporter: 19510, node: 19512 };
 const STARTS = 7;
-const SETTLING_SECONDS = 10;
-const IDLE_SECONDS = 60;
 
 /** Gives node_exporter the flat folder of links that /sys/class/powercap is. */
 async function linkClassFolder(tree: string, sysfs: string): Promise<void> {
@@ -47,18 +46,6 @@ async function medianStartMs(command: TargetCommand): Promise<number> {
     await stopTarget(target);
   }
   return times.toSorted((left, right) => left - right)[STARTS >> 1] ?? NaN;
-}
-
-function sleep(seconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
-}
-
-/** CPU that a target uses when nobody asks, as a share of one core. */
-async function idleShare({ child }: Target): Promise<number> {
-  await sleep(SETTLING_SECONDS);
-  const before = cpuSeconds(child.pid);
-  await sleep(IDLE_SECONDS);
-  return (cpuSeconds(child.pid) - before) / IDLE_SECONDS;
 }
 
 /** Measures. Needs wrk and prometheus-node-exporter. */
@@ -112,16 +99,15 @@ export async function bench(): Promise<Report> {
   const targets: Target[] = [];
   try {
     for (const command of commands) targets.push(await startTarget(command));
-    const idle = await Promise.all(targets.map(idleShare));
+    const idle = await idlePercents(targets);
     const rows: Record<string, Row> = await compareUnderLoad(targets);
-    for (const [index, command] of commands.entries()) {
-      const row = rows[command.name];
-      if (row) row.idle_cpu_percent = (idle[index] ?? NaN) * 100;
-    }
     for (const target of targets.splice(0)) await stopTarget(target);
     for (const command of commands) {
-      const row = rows[command.name];
-      if (row) row.start_ms = await medianStartMs(command);
+      rows[command.name] = {
+        ...rows[command.name],
+        idle_cpu_percent: idle[command.name] ?? NaN,
+        start_ms: await medianStartMs(command),
+      };
     }
     return {
       name: "cpu",

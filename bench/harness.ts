@@ -124,6 +124,25 @@ export function median(values: readonly number[]): number {
   return values.toSorted((left, right) => left - right)[values.length >> 1] ?? NaN;
 }
 
+const SETTLING_SECONDS = 10;
+const IDLE_SECONDS = 60;
+
+/** CPU that each target uses when nobody asks, in percent of a core, by its name. */
+export async function idlePercents(targets: readonly Target[]): Promise<Record<string, number>> {
+  await sleep(SETTLING_SECONDS);
+  const before = targets.map(({ child }) => cpuSeconds(child.pid));
+  await sleep(IDLE_SECONDS);
+  return Object.fromEntries(targets.map(({ name, child }, index) => [
+    name,
+    (cpuSeconds(child.pid) - (before[index] ?? NaN)) / IDLE_SECONDS * 100,
+  ]));
+}
+
+/** Waits. */
+export function sleep(seconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+}
+
 /** What it takes to see a server as it is in use: a hundred scrapes, some of them compressed. */
 async function scrapeAHundredTimes({ url }: Target): Promise<void> {
   for (let index = 0; index < 100; index++) {
