@@ -39,6 +39,19 @@ Deno.test("Dashboards ask only for metrics, labels and values that golden pages 
   }
 });
 
+Deno.test("unknownNames() says what does not exist", () => {
+  const known = new Map([[
+    "x_total",
+    new Map([["state", new Set(["on", "off"])], ["worker", new Set<string>()]]),
+  ]]);
+  assertEquals(unknownNames('sum by (worker) (rate(x_total{state=~"on|off"}[1m]))', known), []);
+  assertEquals(unknownNames('x_total{state=~"o.*", worker="$worker"}', known), []);
+  assertEquals(unknownNames("y_total", known), ["no metric y_total"]);
+  assertEquals(unknownNames('x_total{gpu="0"}', known), ["x_total has no label gpu"]);
+  assertEquals(unknownNames('x_total{state="of"}', known), ['x_total is never seen with state="of"']);
+  assertEquals(unknownNames("max by (gpu) (x_total)", known), ["no metric in it has the label gpu"]);
+});
+
 Deno.test("namesOf() finds metrics, matchers and grouping labels, and nothing else", () => {
   const { selectors, groupingLabels } = namesOf(
     'sum by (a, b) (rate(x_total{c=~"d|e", f!="}("}[5m] offset 1h)) / on (g) group_left () y:z unless 2e3 > bool up',
