@@ -21,29 +21,54 @@ export async function readBody(
   body: ReadableStream<Uint8Array>,
   onChunk: (chunk: Uint8Array) => void,
 ): Promise<void> {
-  // The default reader takes 64 KiB for each read that waits, a thousand times for a thousand jobs.
-  const reader = body.getReader({ mode: "byob" });
-  let buffer = new Uint8Array(LEAST_BUFFER_BYTES);
-  let burst = 0;
-  let burstEndMs = 0;
+  const pace = createPace();
   try {
-    while (true) {
-      const { done, value } = await reader.read(buffer);
-      if (done) return;
-      onChunk(value);
-      const isFull = value.byteLength === value.buffer.byteLength;
-      buffer = isFull && value.byteLength < MOST_BUFFER_BYTES
-        ? new Uint8Array(value.byteLength * 2)
-        : new Uint8Array(value.buffer);
-      burst += value.byteLength;
-      if (burst < BURST_BYTES) continue;
-      if (performance.now() < burstEndMs) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-      burstEndMs = performance.now() + PAUSE_MS;
-      burst = 0;
+    for await (const chunk of chunksOf(body)) {
+      onChunk(chunk);
+      if (pace(chunk.byteLength)) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
     }
   } catch (error) {
     if (!isBrokenConnection(error)) throw error;
   }
+}
+
+/** The chunks of a body. The default reader takes 64 KiB for each read that waits: too much for many jobs. */
+async function* chunksOf(body: ReadableStream<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const reader = byteReaderOf(body);
+  if (!reader) return yield* body;
+  let buffer = new Uint8Array(LEAST_BUFFER_BYTES);
+  while (true) {
+    const { done, value } = await reader.read(buffer);
+    if (done) return;
+    const size = value.buffer.byteLength;
+    const isFull = value.byteLength === size && size < MOST_BUFFER_BYTES;
+    yield value;
+    buffer = isFull ? new Uint8Array(size * 2) : new Uint8Array(value.buffer);
+  }
+}
+
+/** A reader into buffers of our own; undefined where the body is no stream of bytes, as those made of text. */
+function byteReaderOf(body: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
+  try {
+    return body.getReader({ mode: "byob" });
+  } catch (error) {
+    if (error instanceof TypeError && !body.locked) return undefined;
+    throw error;
+  }
+}
+
+/** Returns a function that is told of bytes read and says whether it is time for a pause. */
+function createPace(): (bytes: number) => boolean {
+  let burst = 0;
+  let endMs = 0;
+  return (bytes) => {
+    burst += bytes;
+    if (burst < BURST_BYTES) return false;
+    burst = 0;
+    const isEarly = performance.now() < endMs;
+    endMs = performance.now() + PAUSE_MS;
+    return isEarly;
+  };
 }
 
 /** Deno reports a connection that was cut with errors of several classes, none of them of our own making. */

@@ -116,14 +116,3 @@ export function corpus(): Map<string, Uint8Array<ArrayBuffer>> {
   const names = [...Deno.readDirSync(folder)].map(({ name }) => name).filter((name) => name !== "README.md");
   return new Map(names.sort().map((name) => [name, Deno.readFileSync(new URL(`./${name}`, folder))]));
 }
-
-/** A generator of pseudo-random numbers from 0 to 1 that the same seed starts the same way (mulberry32). */
-export function randomFrom(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
