@@ -24,7 +24,7 @@ import type { PageDescription } from "./page.ts";
 import { dropPermissions, refusalOf } from "./permissions.ts";
 import { SelfMetrics } from "./self_metrics.ts";
 import { createHandler } from "./server.ts";
-import type { FetchHandler } from "./web/fetch_adapter.ts";
+import type { AnswerOptions, FetchHandler } from "./web/fetch_adapter.ts";
 import type { Web } from "./web/mod.ts";
 
 /** An exporter that was started: what the server shows of it. */
@@ -40,9 +40,14 @@ export interface Exporter {
   ): Response | Promise<Response> | undefined;
   /** Paths among these routes that need no password where a web configuration asks for one. */
   readonly openPaths?: readonly string[];
+  /** Listens in place of `Deno.serve`, where no web configuration asks for TLS. */
+  listen?(options: ListenOptions): Promise<Server>;
   /** Ends what it does in the background. */
   stop?(): void | Promise<void>;
 }
+
+/** What a server needs. */
+export interface ListenOptions extends ListenAddress, AnswerOptions {}
 
 /** What an exporter is started with. */
 export interface ExporterContext {
@@ -198,7 +203,12 @@ async function serve(
     simulated,
     handle: exporter.handle?.bind(exporter),
   });
-  const server = await listen(address, log, web?.guard(handler, exporter.openPaths) ?? handler, web);
+  const server = await listen(
+    address,
+    log,
+    web?.guard(handler, exporter.openPaths) ?? handler,
+    web?.usesTls ? web.listen.bind(web) : exporter.listen?.bind(exporter),
+  );
   if (server instanceof Error) {
     complain(`${artifact}: ${server.message}\n`);
     await exporter.stop?.();
@@ -229,7 +239,7 @@ async function serve(
 }
 
 /** What serves: `finished` rejects when it cannot go on. */
-type Server =
+export type Server =
   & Pick<Deno.HttpServer<Deno.NetAddr>, "addr" | "shutdown">
   & Partial<Pick<Deno.HttpServer, "finished">>;
 
@@ -256,14 +266,14 @@ async function listen(
   address: ListenAddress,
   log: Logger,
   handler: FetchHandler,
-  web: Web | undefined,
+  own: Exporter["listen"],
 ): Promise<Server | Error> {
   const onError = (error: unknown): Response => {
     log.error("request failed", { error });
     return new Response("Internal error\n", { status: 500 });
   };
   try {
-    if (web?.usesTls) return await web.listen({ ...address, handler, onError });
+    if (own) return await own({ ...address, handler, onError });
     const { hostname, port } = address;
     return Deno.serve({ hostname, port, onListen: () => {}, onError }, handler);
   } catch (error) {

@@ -5,31 +5,52 @@
  * @module
  */
 
-/** A report of ffmpeg has some 300 bytes. The buffer grows for a client that sends more at once. */
-const LEAST_BUFFER_BYTES = 512;
+import type { IncomingMessage } from "node:http";
+
+/** Reads a body to its end and hands on each chunk, which is valid only during the call. It never fails. */
+export type ReadBody = (onChunk: (chunk: Uint8Array) => void) => Promise<void>;
+
+/** A report of ffmpeg has a few hundred bytes. The buffer grows for a client that sends more at once. */
+const LEAST_BUFFER_BYTES = 2048;
 const MOST_BUFFER_BYTES = 65_536;
 /** Bytes read without a pause, far above what any encode reports within a pause. */
 const BURST_BYTES = 65_536;
 /** Pause after each burst, in milliseconds: at most 6 MB a second are read of one client. */
 const PAUSE_MS = 10;
 
-/**
- * Reads a body and hands on each chunk, which is valid only during the call. A connection that breaks is an end
- * like any other: ffmpeg closes its own without ending the body.
- */
-export async function readBody(
-  body: ReadableStream<Uint8Array>,
-  onChunk: (chunk: Uint8Array) => void,
-): Promise<void> {
-  const pace = createPace();
-  try {
-    for await (const chunk of chunksOf(body)) {
-      onChunk(chunk);
-      if (pace(chunk.byteLength)) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+/** Reads the body of a request of node:http: without the streams of fetch, it takes a third of the memory. */
+export function messageBody(message: IncomingMessage): ReadBody {
+  return (onChunk) => {
+    const pace = createPace();
+    return new Promise((resolve) => {
+      message.on("data", (chunk: Uint8Array) => {
+        onChunk(chunk);
+        if (!pace(chunk.byteLength)) return;
+        message.pause();
+        setTimeout(() => message.resume(), PAUSE_MS);
+      });
+      // A connection that breaks is an end like any other; "close" follows it.
+      message.on("error", () => resolve());
+      message.once("end", resolve);
+      message.once("close", resolve);
+    });
+  };
+}
+
+/** Reads the body of a request of fetch. */
+export function streamBody(body: ReadableStream<Uint8Array> | null): ReadBody {
+  return async (onChunk) => {
+    if (!body) return;
+    const pace = createPace();
+    try {
+      for await (const chunk of chunksOf(body)) {
+        onChunk(chunk);
+        if (pace(chunk.byteLength)) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      }
+    } catch (error) {
+      if (!isBrokenConnection(error)) throw error;
     }
-  } catch (error) {
-    if (!isBrokenConnection(error)) throw error;
-  }
+  };
 }
 
 /** The chunks of a body. The default reader takes 64 KiB for each read that waits: too much for many jobs. */

@@ -58,6 +58,10 @@ export class Job {
   isSuspended = false;
   readonly #window = new RateWindow();
   readonly #isUnderWay: boolean;
+  /** When it was first heard of. */
+  readonly #heardMs: number;
+  /** Time of the first report of a job that was under way; those of the same time were made earlier. */
+  #joinedMs: number | undefined;
 
   /** A job that has not reported yet. */
   constructor({ id, via, description, startedMs, isUnderWay = false }: JobOptions) {
@@ -66,6 +70,7 @@ export class Job {
     this.description = description;
     this.startedMs = startedMs;
     this.lastAdvanceMs = startedMs;
+    this.#heardMs = startedMs;
     this.#isUnderWay = isUnderWay;
   }
 
@@ -80,16 +85,17 @@ export class Job {
   /** Takes a report and returns by how much each counter rose. */
   accept(block: ProgressBlock, atMs: number): Record<Counter, number> {
     const isFirst = this.lastBlock === undefined;
-    if (isFirst && this.#isUnderWay) {
-      this.startedMs = Math.min(this.startedMs, atMs - 1000 * (encodingSecondsOf(block) ?? 0));
-    }
+    if (isFirst && this.#isUnderWay) this.#joinedMs = atMs;
+    // A progress file brings all earlier reports at once; the last of them knows best when the encode began.
+    const isEarlier = this.#joinedMs === atMs;
+    if (isEarlier) this.startedMs = Math.min(this.#heardMs, atMs - 1000 * (encodingSecondsOf(block) ?? 0));
     this.lastBlock = block;
     let advanced = isFirst;
     const rises = { frames: 0, duplicatedFrames: 0, droppedFrames: 0, outputBytes: 0, mediaSeconds: 0 };
     for (const name of COUNTERS) {
       const rise = this.#raise(name, block[name]);
       if (rise > 0) advanced = true;
-      if (!isFirst || !this.#isUnderWay) rises[name] = rise;
+      if (!isEarlier) rises[name] = rise;
     }
     if (advanced) this.lastAdvanceMs = atMs;
     const { frames = NaN, mediaSeconds = NaN, outputBytes = NaN } = this.counters;

@@ -8,6 +8,7 @@
 import { type Exporter, type ExporterProgram, runExporter } from "../../lib/exporter.ts";
 import { type Flags, parseDurationMs } from "../../lib/options.ts";
 import { JobCollector } from "./collector.ts";
+import { HttpServer } from "./http_server.ts";
 import { Ingest } from "./ingest.ts";
 import { LOOPBACK, parseIpRanges } from "./ip_range.ts";
 import { JobBoard } from "./job_board.ts";
@@ -82,6 +83,8 @@ export const PROGRAM = {
       handle: (request, info) => ingest.handle(request, info),
       // ffmpeg sends no password with its reports: they are let in by their address.
       openPaths: ["/progress"],
+      listen: (options) =>
+        HttpServer.listen({ ...options, accept: (message, response) => ingest.accept(message, response) }),
       stop(): void {
         clearInterval(timer);
         folder?.stop();

@@ -31,6 +31,8 @@ export interface ProgressParserOptions {
   readonly midStream?: boolean;
 }
 
+// One byte is one character: no chunk border can fall within one, and no byte is invalid.
+const DECODER = new TextDecoder("latin1");
 const STREAM_QUANTIZER_REGEXP = /^stream_(\d{1,4})_(\d{1,4})_q$/;
 
 /** Reads one encode's reports. Memory is bounded by one line and one block. */
@@ -38,8 +40,6 @@ export class ProgressParser {
   readonly #onBlock: (block: ProgressBlock) => void;
   readonly #onError: () => void;
   readonly #lines: LineSplitter;
-  // One byte is one character: no chunk border can fall within one, and no byte is invalid.
-  readonly #decoder = new TextDecoder("latin1");
   #block = emptyBlock();
   #midBlock: boolean;
   /** Whether the log has said that the encode is over; undefined before its first status line. */
@@ -56,7 +56,7 @@ export class ProgressParser {
 
   /** Takes the next bytes. */
   push(chunk: Uint8Array): void {
-    this.#lines.push(this.#decoder.decode(chunk));
+    this.#lines.push(DECODER.decode(chunk));
   }
 
   /** The input has ended; a block that was not closed is dropped. */

@@ -14,6 +14,7 @@ import type { TLSSocket } from "node:tls";
 import type { Logger } from "../log.ts";
 import { CLIENT_AUTH, type ClientAuth, TLS_VERSIONS } from "./config.ts";
 import { answer, type AnswerOptions } from "./fetch_adapter.ts";
+import { toDenoError } from "./listen_error.ts";
 import type { TlsMaterial } from "./tls_material.ts";
 
 /** Connections at once, each job of ffmpeg having one; one more is closed as it comes. */
@@ -61,7 +62,7 @@ export class TlsServer {
   static async listen(options: TlsServerOptions): Promise<TlsServer> {
     const listener = createServer();
     await new Promise<void>((resolve, reject) => {
-      listener.once("error", (error) => reject(denoError(error)));
+      listener.once("error", (error) => reject(toDenoError(error)));
       listener.listen({ host: options.hostname, port: options.port }, resolve);
     });
     return new TlsServer(listener, options);
@@ -195,17 +196,4 @@ function admits(socket: TLSSocket, clientAuth: ClientAuth, verified: Set<string>
   if (verified.size >= MAX_VERIFIED) verified.clear();
   verified.add(fingerprint);
   return true;
-}
-
-/** What `Deno.serve` would have thrown. */
-function denoError(error: Error & { code?: string }): Error {
-  switch (error.code) {
-    case "EADDRINUSE":
-      return new Deno.errors.AddrInUse(error.message);
-    case "EADDRNOTAVAIL":
-      return new Deno.errors.AddrNotAvailable(error.message);
-    case "EACCES":
-      return new Deno.errors.PermissionDenied(error.message);
-  }
-  return error;
 }
