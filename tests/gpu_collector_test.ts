@@ -183,6 +183,13 @@ Deno.test({
       assertEquals(sampleOf(page, "gpu_expected_devices"), 2);
       assertEquals(power(page, 1), undefined);
     });
+    stub.script = machine(0);
+    await eventually(async () => {
+      test.skip(400_000);
+      const { page, collection } = await test.collect();
+      assertEquals(collection.problems.map(({ reason }) => reason), ["gone", "gone"]);
+      assertEquals([sampleOf(page, "gpu_devices"), sampleOf(page, "gpu_expected_devices")], [0, 2]);
+    });
   },
 });
 

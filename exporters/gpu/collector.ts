@@ -122,7 +122,6 @@ export class NvmlCollector implements Collector {
     this.#mostAtOnce = Math.max(this.#mostAtOnce, outcomes.length);
     snapshot.add(METRICS.devices, rows.filter(({ up }) => up).length);
     snapshot.add(METRICS.expectedDevices, Math.max(this.#seen.size, this.#mostAtOnce));
-    if (outcomes.length === 0) return [];
     return missing.map(([uuid, gpu]) => ({
       reason: "gone",
       message:
