@@ -374,7 +374,10 @@ Deno.test({
     assertEquals(await exitOf(run("good?width=160", [...pictures(1), ...VIDEO, `${folder}/good.mp4`])), 0);
     assertEquals(await exitOf(run("bad", ["-i", `${folder}/nothing.mp4`, "-f", "null", "-"])), 1);
     const long = run("long", [...pictures(30, { realtime: true }), "-f", "null", "-"]);
-    await worker.until("long", "running");
+    // Its file is there before ffmpeg minds signals.
+    await eventually(async () => {
+      assert((valueOf(await exporter.metrics(), 'ffmpeg_job_frames_total{job_id="long"}') ?? 0) > 0);
+    });
     long.kill("SIGTERM");
     assertEquals(await exitOf(long), 255);
     const page = await worker.until("long", "ended");
