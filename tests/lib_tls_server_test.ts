@@ -27,11 +27,11 @@ async function material(
   };
 }
 
-async function listen(
+function listen(
   material: TlsMaterial,
   options: { handler?: FetchHandler; beginTimeoutMs?: number } = {},
-): Promise<TlsServer & AsyncDisposable> {
-  const server = await TlsServer.listen({
+): TlsServer & AsyncDisposable {
+  const server = new TlsServer({
     hostname: "127.0.0.1",
     port: 0,
     material,
@@ -99,7 +99,7 @@ Deno.test({
       RequireAndVerifyClientCert: ["signed"],
     };
     for (const clientAuth of Object.keys(CLIENT_AUTH) as ClientAuth[]) {
-      await using server = await listen(await material(certificates, own, { clientAuth }));
+      await using server = listen(await material(certificates, own, { clientAuth }));
       const ok: string[] = [];
       for (const [name, args] of Object.entries(clients)) {
         const { out } = await curl(server, certificates, ...args);
@@ -118,7 +118,7 @@ Deno.test({
     const own = await certificates.issue("server");
     const stranger = await certificates.issue("stranger", { selfSigned: true });
     const client = await certificates.issue("client");
-    await using server = await listen(await material(certificates, own, { clientAuth: "RequestClientCert" }));
+    await using server = listen(await material(certificates, own, { clientAuth: "RequestClientCert" }));
     const session = `${certificates.folder}/session`;
     for (const version of ["-tls1_2", "-tls1_3"]) {
       server.use(await material(certificates, own, { clientAuth: "RequestClientCert" }));
@@ -148,7 +148,7 @@ Deno.test({
     for (
       const [minVersion, maxVersion] of [["TLS12", "TLS13"], ["TLS13", "TLS13"], ["TLS12", "TLS12"]] as const
     ) {
-      await using server = await listen(await material(certificates, own, { minVersion, maxVersion }));
+      await using server = listen(await material(certificates, own, { minVersion, maxVersion }));
       answers[`${minVersion} to ${maxVersion}`] = [
         (await curl(server, certificates, "--tls-max", "1.2")).code,
         (await curl(server, certificates, "--tlsv1.3")).code,
@@ -167,7 +167,7 @@ Deno.test({
     const second = await certificates.issue("second");
     const arrived = Promise.withResolvers<void>();
     const mayAnswer = Promise.withResolvers<void>();
-    await using server = await listen(await material(certificates, first), {
+    await using server = listen(await material(certificates, first), {
       handler: async () => {
         arrived.resolve();
         await mayAnswer.promise;
@@ -191,7 +191,7 @@ Deno.test({
   fn: async () => {
     await using certificates = await makeCertificates();
     const own = await certificates.issue("server");
-    await using server = await listen(await material(certificates, own), {
+    await using server = listen(await material(certificates, own), {
       handler: async (request, { remoteAddr }) => {
         if (request.headers.has("fail")) throw new Error("as asked");
         const body = request.method === "HEAD" ? "" : (await request.text()).length;
@@ -214,7 +214,7 @@ Deno.test({
   fn: async () => {
     await using certificates = await makeCertificates();
     const own = await certificates.issue("server");
-    await using server = await listen(await material(certificates, own), { beginTimeoutMs: 300 });
+    await using server = listen(await material(certificates, own), { beginTimeoutMs: 300 });
     const open: Deno.TcpConn[] = [];
     for (let index = 0; index < MAX_CONNECTIONS + 10; index++) {
       const connection = await Deno.connect({ port: server.addr.port });

@@ -18,13 +18,15 @@ export interface AnswerOptions {
   readonly handler: FetchHandler;
   /** Answers where the handler fails. */
   readonly onError: (error: unknown) => Response;
+  /** The client's address. @default that of the request's socket */
+  readonly remoteAddr?: Deno.NetAddr;
 }
 
 /** Answers a request. It never rejects: what goes wrong with a client ends its connection. */
 export async function answer(
   message: IncomingMessage,
   response: ServerResponse,
-  { handler, onError }: AnswerOptions,
+  { handler, onError, remoteAddr = addressOf(message) }: AnswerOptions,
 ): Promise<void> {
   try {
     const gone = new AbortController();
@@ -39,14 +41,16 @@ export async function answer(
       response.writeHead(400, { "content-type": "text/plain; charset=utf-8" }).end("Bad request\n");
       return;
     }
-    const { remoteAddress = "", remotePort = 0 } = message.socket;
-    const remoteAddr: Deno.NetAddr = { transport: "tcp", hostname: remoteAddress, port: remotePort };
     const answered = await attempt(() => handler(request, { remoteAddr, completed }), onError);
     await send(answered, response, message.method === "HEAD");
   } catch {
     // The client has gone, or the answer's body failed half-way.
     message.socket.destroy();
   }
+}
+
+function addressOf({ socket: { remoteAddress = "", remotePort = 0 } }: IncomingMessage): Deno.NetAddr {
+  return { transport: "tcp", hostname: remoteAddress, port: remotePort };
 }
 
 async function attempt(

@@ -81,10 +81,10 @@ export class Web implements Collector, Disposable {
   }
 
   /** Listens with TLS. @throws {Error} one of `Deno.errors`, as `Deno.serve` does, when it cannot */
-  async listen(options: Omit<TlsServerOptions, "material" | "log">): Promise<TlsServer> {
+  listen(options: Omit<TlsServerOptions, "material" | "log">): TlsServer {
     const { tls } = this.#loaded;
     if (!tls) throw new TypeError("Cannot listen with TLS: the web configuration has none");
-    return this.#server = await TlsServer.listen({ ...options, material: tls, log: this.#log });
+    return this.#server = new TlsServer({ ...options, material: tls, log: this.#log });
   }
 
   /**
