@@ -41,7 +41,7 @@ export interface Exporter {
   /** Paths among these routes that need no password where a web configuration asks for one. */
   readonly openPaths?: readonly string[];
   /** Listens in place of `Deno.serve`, where no web configuration asks for TLS. */
-  listen?(options: ListenOptions): Promise<Server>;
+  listen?(options: ListenOptions): Server | Promise<Server>;
   /** Ends what it does in the background. */
   stop?(): void | Promise<void>;
 }

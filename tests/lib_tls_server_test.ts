@@ -209,6 +209,44 @@ Deno.test({
 });
 
 Deno.test({
+  name: "A body's last bytes are read though the client closes the connection right behind them",
+  ...PROGRAMS,
+  fn: async () => {
+    await using certificates = await makeCertificates();
+    const own = await certificates.issue("server");
+    const bodies: Promise<string>[] = [];
+    await using server = listen(await material(certificates, own), {
+      handler: async (request) => {
+        const read = Promise.withResolvers<string>();
+        bodies.push(read.promise);
+        let text = "";
+        try {
+          for await (const chunk of request.body ?? []) text += new TextDecoder().decode(chunk);
+          read.resolve(text);
+        } catch (error) {
+          read.resolve(`${text} ${error instanceof Deno.errors.ConnectionReset}`);
+        }
+        return await Promise.resolve(new Response("ok"));
+      },
+    });
+    const caCerts = [await Deno.readTextFile(certificates.ca)];
+    const encoder = new TextEncoder();
+    for (let index = 0; index < 20; index++) {
+      const connection = await Deno.connectTls({ hostname: "localhost", port: server.addr.port, caCerts });
+      await connection.write(
+        encoder.encode("POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"),
+      );
+      await connection.write(encoder.encode("5\r\nfirst\r\n"));
+      if (index % 2 === 0) await eventually(() => assertEquals(bodies.length, index + 1));
+      await connection.write(encoder.encode("4\r\nlast\r\n"));
+      connection.close();
+      await eventually(() => assertEquals(bodies.length, index + 1));
+    }
+    assertEquals(new Set(await Promise.all(bodies)), new Set(["firstlast true"]));
+  },
+});
+
+Deno.test({
   name: "Silence, garbage and too many connections do not keep the TLS server from others",
   ...PROGRAMS,
   fn: async () => {

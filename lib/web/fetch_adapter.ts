@@ -22,6 +22,9 @@ export interface AnswerOptions {
   readonly remoteAddr?: Deno.NetAddr;
 }
 
+/** Chunks of a body that wait to be read, some 64 KiB each at most. */
+const MAX_CHUNKS = 4;
+
 /** Answers a request. It never rejects: what goes wrong with a client ends its connection. */
 export async function answer(
   message: IncomingMessage,
@@ -86,21 +89,40 @@ function toRequest(message: IncomingMessage, signal: AbortSignal): Request | und
   }
 }
 
-/** The body as a stream of bytes, which `Readable.toWeb()` is not, with the error that `Deno.serve` gives. */
+/**
+ * The body as a stream of bytes, as `Deno.serve` gives it. What came before a connection broke is read first, and then
+ * the error comes: ffmpeg closes its connection right after its last report.
+ */
 function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const chunks: AsyncIterator<Uint8Array> = message[Symbol.asyncIterator]();
+  let chunks: Uint8Array<ArrayBuffer>[] = [];
+  let state: "open" | "ended" | "closed" = "open";
+  let wake = (): void => {};
+  const end = (how: "ended" | "closed") => (): void => {
+    if (state === "open") state = how;
+    wake();
+  };
+  message.on("data", (chunk: Uint8Array) => {
+    chunks.push(Uint8Array.from(chunk));
+    if (chunks.length >= MAX_CHUNKS) message.pause();
+    wake();
+  });
+  message.once("end", end("ended")).once("close", end("closed")).on("error", end("closed"));
   return new ReadableStream({
     type: "bytes",
     async pull(controller: ReadableByteStreamController): Promise<void> {
-      const { done, value } = await chunks.next().catch((cause) => {
-        throw new Deno.errors.ConnectionReset("The connection ended before the body", { cause });
-      });
-      if (!done) return controller.enqueue(Uint8Array.from(value));
+      while (chunks.length === 0 && state === "open") {
+        message.resume();
+        await new Promise<void>((resolve) => wake = resolve);
+      }
+      const chunk = chunks.shift();
+      if (chunk) return controller.enqueue(chunk);
+      if (state === "closed") throw new Deno.errors.ConnectionReset("The connection ended before the body");
       controller.close();
       controller.byobRequest?.respond(0);
     },
-    async cancel(): Promise<void> {
-      await chunks.return?.();
+    cancel(): void {
+      message.removeAllListeners("data").resume();
+      chunks = [];
     },
   });
 }
