@@ -17,6 +17,9 @@ const WIDE_NET = ["0.0.0.0/0", "[::]", "[::1]", "localhost"];
 /** What to give back for {@linkcode WIDE_NET} to be gone: a range is given back by an address within it. */
 const WIDE_NET_RELEASE = ["255.255.255.255", "[::]", "[::1]", "localhost"];
 
+/** What Deno asks for in place of `unix:` before 2.9, which does not know that: every socket counts as this. */
+export const UNIX_BEFORE_2_9 = "localhost:80";
+
 /** The grants to compile in, so that the exporter's flags can be chosen when it starts. */
 export function wideGrants(name: ExporterName, args: readonly string[] = []): Grants {
   const { write, ffi, net = [] } = taskGrants(name);
@@ -33,7 +36,10 @@ export function wideGrants(name: ExporterName, args: readonly string[] = []): Gr
 /** Narrows this process's permissions to what `args` ask for, or ends it with a sentence and exit code 2. */
 export function narrowGrants(name: ExporterName, args: readonly string[]): void {
   const wanted = grantsFor(name, args);
-  const missing = descriptors(wanted).filter((descriptor) => !keep(descriptor));
+  const usual = new Set(descriptors(taskGrants(name)).map(describe));
+  // What it was to have without being told so, it says itself if it needs it.
+  const missing = descriptors(wanted).filter((descriptor) => !keep(descriptor)).map(describe)
+    .filter((grant) => !usual.has(grant));
   for (const descriptor of descriptors({ read: ["/"], write: ["/"], ffi: ["/"], net: WIDE_NET_RELEASE })) {
     Deno.permissions.revokeSync(descriptor);
   }
@@ -41,14 +47,17 @@ export function narrowGrants(name: ExporterName, args: readonly string[]): void 
     if (!wanted[permission]?.length) Deno.permissions.revokeSync({ name: permission });
   }
   if (missing.length === 0) return;
-  const grants = missing.map((descriptor) => `"${Object.values(descriptor).join(" ")}"`).join(", ");
   Deno.stderr.writeSync(
     new TextEncoder().encode(
-      `${CATALOG[name].artifact}: Cannot start as it was compiled without permission for ${grants}: ` +
+      `${CATALOG[name].artifact}: Cannot start as it has no permission for "${missing.join('", "')}": ` +
         `compile it with "deno task compile ${[name, ...args].join(" ")}"\n`,
     ),
   );
   Deno.exit(2);
+}
+
+function describe(descriptor: Deno.PermissionDescriptor): string {
+  return Object.values(descriptor).join(" ");
 }
 
 /** Asks for a grant of its own within a wider one, which then can be given back. */
@@ -56,10 +65,12 @@ function keep(descriptor: Deno.PermissionDescriptor): boolean {
   try {
     return Deno.permissions.requestSync(descriptor).state === "granted";
   } catch (error) {
-    // A malformed port, of which reading the flags tells in a moment; or "unix:" before Deno 2.9, where the
-    // permissions to read and write a socket suffice.
-    if (error instanceof TypeError || error instanceof URIError) return true;
-    throw error;
+    if (!(error instanceof TypeError || error instanceof URIError)) throw error;
+    if (descriptor.name === "net" && descriptor.host?.startsWith("unix:")) {
+      return keep({ name: "net", host: UNIX_BEFORE_2_9 });
+    }
+    // A malformed port, of which reading the flags tells in a moment.
+    return true;
   }
 }
 

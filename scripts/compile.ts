@@ -16,7 +16,7 @@
 import { CATALOG, type ExporterName, VERSION } from "../exporters/catalog.ts";
 import { grantFlags, type Grants, grantsFor } from "../exporters/grants.ts";
 import { UNUSED_PACKAGES } from "../exporters/docker/unused_packages.ts";
-import { wideGrants } from "../exporters/narrow_grants.ts";
+import { UNIX_BEFORE_2_9, wideGrants } from "../exporters/narrow_grants.ts";
 import { parseSelection } from "./start.ts";
 
 /** Where the project lies; commands run there. */
@@ -112,12 +112,13 @@ async function commit(): Promise<string | undefined> {
   }
 }
 
-/** Leaves out what the compiling Deno cannot parse: before 2.9 there were no grants for single Unix sockets. */
+/** Says in other words what the compiling Deno cannot parse: before 2.9 there were no grants for Unix sockets. */
 async function knownTo(compiler: string, grants: Grants): Promise<Grants> {
   const { stdout } = await new Deno.Command(compiler, { args: ["--version"] }).output();
   const [, major, minor] = /^deno (\d+)\.(\d+)/.exec(new TextDecoder().decode(stdout)) ?? [];
   if (Number(major) > 2 || Number(minor) >= 9) return grants;
-  return { ...grants, net: (grants.net ?? []).filter((entry) => !entry.startsWith("unix:")) };
+  const net = (grants.net ?? []).map((entry) => entry.startsWith("unix:") ? UNIX_BEFORE_2_9 : entry);
+  return { ...grants, net };
 }
 
 async function run(command: string, args: string[]): Promise<void> {

@@ -60,7 +60,7 @@ testCompiled(
       assertEquals(code, 2);
       assertStringIncludes(
         new TextDecoder().decode(stderr),
-        'without permission for "read /srv/p": compile it with "deno task compile cpu --powercap=/srv/p"',
+        'Cannot start as it has no permission for "read /srv/p": compile it with "deno task compile cpu --powercap=/srv/p"',
       );
     });
   },
