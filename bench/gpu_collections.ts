@@ -24,10 +24,10 @@ async function soak(collections: number): Promise<Record<string, number>> {
   const result: Record<string, number> = {};
   for (let done = 1; done <= collections; done++) {
     await test.collector.collect(new AbortController().signal);
-    if (done === collections / 2) Object.assign(result, memoryNow("after_half"));
+    if (done % (collections / 4) === 0) Object.assign(result, memoryNow(`at_${100 * done / collections}%`));
   }
   const collectMs = (performance.now() - startedMs) / collections;
-  return { collect_ms: collectMs, ...result, ...memoryNow("at_the_end") };
+  return { collect_ms: collectMs, ...result };
 }
 
 /** What lives on V8's heap, and what is resident beside that heap, which V8 makes larger as it likes. */
