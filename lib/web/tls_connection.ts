@@ -9,9 +9,9 @@
  */
 import type { ServerResponse } from "node:http";
 import { createServer } from "node:https";
-import { Duplex } from "node:stream";
 import type { TLSSocket } from "node:tls";
 import { CLIENT_AUTH, type ClientAuth, TLS_VERSIONS } from "./config.ts";
+import { ConnectionStream } from "./connection_stream.ts";
 import { answer, type AnswerOptions } from "./fetch_adapter.ts";
 import type { TlsMaterial } from "./tls_material.ts";
 
@@ -37,14 +37,13 @@ export interface TlsConnectionOptions extends AnswerOptions {
 export class TlsConnection {
   /** Resolves when it has closed. */
   readonly closed: Promise<void>;
-  readonly #socket: Duplex;
+  readonly #socket: ConnectionStream;
   #timer: ReturnType<typeof setTimeout>;
   #inFlight = 0;
   #retired = false;
 
   constructor(connection: Deno.TcpConn, options: TlsConnectionOptions) {
-    const { readable, writable } = connection;
-    this.#socket = Duplex.fromWeb({ readable, writable } as unknown as Parameters<typeof Duplex.fromWeb>[0]);
+    this.#socket = new ConnectionStream(connection);
     // Its errors are the client's doing, and a close follows.
     this.#socket.on("error", () => this.#socket.destroy());
     this.closed = new Promise((resolve) => this.#socket.once("close", resolve));
