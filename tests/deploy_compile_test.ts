@@ -67,7 +67,7 @@ testCompiled(
 );
 
 testCompiled("every exporter compiles, names itself and explains its flags", async (t) => {
-  for (const name of (Object.keys(CATALOG) as ExporterName[]).filter(isThere)) {
+  for (const name of Object.keys(CATALOG) as ExporterName[]) {
     await t.step(name, async () => {
       await withCompiled(name, {}, async (executable) => {
         const version = await new Deno.Command(executable, { args: ["--version"] }).output();
@@ -85,7 +85,3 @@ testCompiled("every exporter compiles, names itself and explains its flags", asy
     });
   }
 });
-
-function isThere(name: ExporterName): boolean {
-  return [...Deno.readDirSync(`${ROOT}exporters`)].some((entry) => entry.name === name);
-}
