@@ -9,6 +9,8 @@
 export interface RepeatOptions {
   /** From the start of one run to the start of the next, in milliseconds. */
   readonly intervalMs: number;
+  /** Called this long before each run but the first. */
+  readonly before?: { readonly leadMs: number; readonly call: () => void };
   /** Ends the repetition; a run under way is not waited for. */
   readonly signal: AbortSignal;
 }
@@ -19,13 +21,20 @@ const PAUSE_RATIO = 0.25;
 /** Runs the task now and then at each interval, until the signal fires. The task must not reject. */
 export async function repeat(
   task: () => Promise<void>,
-  { intervalMs, signal }: RepeatOptions,
+  { intervalMs, before, signal }: RepeatOptions,
 ): Promise<void> {
   while (!signal.aborted) {
     const startedMs = performance.now();
     await task();
     const tookMs = performance.now() - startedMs;
-    await pause(Math.max(intervalMs - tookMs, tookMs * PAUSE_RATIO), signal);
+    const pauseMs = Math.max(intervalMs - tookMs, tookMs * PAUSE_RATIO);
+    if (before && pauseMs > before.leadMs) {
+      await pause(pauseMs - before.leadMs, signal);
+      if (!signal.aborted) before.call();
+      await pause(before.leadMs, signal);
+    } else {
+      await pause(pauseMs, signal);
+    }
   }
 }
 

@@ -215,7 +215,8 @@ function chooseApiVersion(offered: string, least: string): string {
   return /^\d+\.\d+$/.test(least) && compareVersions(newest, least) < 0 ? least : newest;
 }
 
-function compareVersions(left: string, right: string): number {
+/** Negative when `left` is the older version of the API. */
+export function compareVersions(left: string, right: string): number {
   const [leftMajor = 0, leftMinor = 0] = left.split(".").map(Number);
   const [rightMajor = 0, rightMinor = 0] = right.split(".").map(Number);
   return leftMajor - rightMajor || leftMinor - rightMinor;

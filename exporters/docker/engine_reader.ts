@@ -12,7 +12,7 @@ import {
   parseDetails,
   parseListed,
 } from "./container.ts";
-import type { DockerApi, Engine } from "./docker_api.ts";
+import { compareVersions, type DockerApi, type Engine } from "./docker_api.ts";
 import { DockerApiError, type DockerApiReason } from "./docker_api_error.ts";
 import { type ContainerStats, cpuPercent, parseStats } from "./stats.ts";
 
@@ -49,6 +49,13 @@ export interface EngineReaderOptions {
 /** An inspection is repeated after this long even if nothing seems to have changed, in milliseconds. */
 const DETAILS_MAX_AGE_MS = 60_000;
 
+/** How long before a reading to wake the engine up: less than its second, by what sending the requests takes. */
+export const WAKE_LEAD_MS = 850;
+/** For fewer containers it is not worth a request more. */
+const WAKE_MIN_CONTAINERS = 10;
+/** From this version on, Docker 25, one-shot statistics are taken when they are asked for. */
+const IMMEDIATE_STATS_VERSION = "1.44";
+
 interface KnownDetails {
   readonly details: ContainerDetails;
   readonly validUntilMs: number;
@@ -61,6 +68,8 @@ export class EngineReader {
   /** Containers that something has happened to since they were inspected. */
   readonly #changed = new Set<string>();
   #previous = new Map<string, ContainerReading>();
+  /** Whether this engine takes statistics once a second. */
+  #ticks = false;
 
   constructor(options: EngineReaderOptions) {
     this.#options = options;
@@ -76,10 +85,26 @@ export class EngineReader {
     this.#known.clear();
   }
 
+  /**
+   * Wakes the engine up, {@linkcode WAKE_LEAD_MS} before a reading. Before version 25 it takes statistics once
+   * a second while somebody waits for them, and of one container at once when it was idle: all others would
+   * wait for the next second.
+   */
+  wake(): void {
+    const running = [...this.#previous.values()].filter(({ stats }) => stats !== undefined);
+    const [first] = running;
+    if (!first || running.length < WAKE_MIN_CONTAINERS || !this.#ticks) return;
+    this.#options.api.stats(first.listed.id).catch((error) => {
+      // The reading that follows meets the same failure, and tells.
+      if (!(error instanceof DockerApiError)) throw error;
+    });
+  }
+
   /** Reads everything. @throws {DockerApiError} when the engine cannot be read */
   async read(): Promise<EngineReading> {
     const { api, concurrency, isWanted } = this.#options;
     const engine = await api.negotiate();
+    this.#ticks = compareVersions(engine.apiVersion, IMMEDIATE_STATS_VERSION) < 0;
     const wanted = (await api.list()).map(parseListed)
       .filter((listed) => listed !== undefined)
       .filter((listed) => isWanted(listed.name));

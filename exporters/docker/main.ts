@@ -17,7 +17,7 @@ import { pause, repeat } from "./background.ts";
 import { EngineCollector, EventCollector } from "./collector.ts";
 import { DockerApi } from "./docker_api.ts";
 import { DEFAULT_DOCKER_HOST, hostPermissions, parseDockerHost, readTlsFiles } from "./docker_host.ts";
-import { EngineReader } from "./engine_reader.ts";
+import { EngineReader, WAKE_LEAD_MS } from "./engine_reader.ts";
 import { EventCounts } from "./event_counts.ts";
 import { EventStream } from "./event_stream.ts";
 import { labelsMetric, toLabelName } from "./metrics.ts";
@@ -124,10 +124,11 @@ async function start(options: ParsedFlags<typeof FLAGS>, _context: ExporterConte
     timeoutMs,
   });
   const { signal } = stopping;
+  const before = { leadMs: WAKE_LEAD_MS, call: () => reader.wake() };
   const following = events.follow(signal);
   const first = engine.refresh();
   const reading = first.then(() => pause(Math.min(options.interval, SECOND_READING_MS), signal))
-    .then(() => repeat(() => engine.refresh(), { intervalMs: options.interval, signal }));
+    .then(() => repeat(() => engine.refresh(), { intervalMs: options.interval, before, signal }));
   await Promise.race([first, pause(FIRST_READING_MS, signal)]);
   return {
     collectors: [engine, new EventCollector(events, counts)],

@@ -9,7 +9,7 @@
 import { needs, needsRoot } from "./programs.ts";
 
 /** The programs it takes. */
-const PROGRAMS = ["dockerd", "docker", "unshare", "tar", "/bin/busybox"];
+const PROGRAMS = ["dockerd", "docker", "unshare", "findmnt", "tar", "curl", "/bin/busybox"];
 
 /** Options for `Deno.test` of a test that needs a real engine. */
 export function needsDocker(): { ignore: boolean } {
@@ -111,6 +111,8 @@ export class DockerEngine implements AsyncDisposable {
   /** Stops the engine as the system would; its containers stay on disk. */
   async stop(): Promise<void> {
     await this.#signal("SIGTERM");
+    // It may be held still.
+    await this.#signal("SIGCONT");
     await this.#child?.status;
     await this.#log;
     this.#child = undefined;
@@ -131,6 +133,28 @@ export class DockerEngine implements AsyncDisposable {
   /** Starts a container in the background and returns its whole identifier. */
   run(name: string, script: string, ...options: string[]): Promise<string> {
     return this.docker("run", "--detach", "--name", name, ...options, IMAGE, "sh", "-c", script);
+  }
+
+  /** Lets its containers have the processor first, so that what else runs on the machine changes no measurement. */
+  async favour(): Promise<void> {
+    for (const [file, weight] of [["cpu#/cpu.shares", "262144"], ["#/cpu.weight", "10000"]] as const) {
+      const path = `/sys/fs/cgroup/${file.replace("#", this.#cgroup)}`.replace("//", "/");
+      try {
+        await Deno.writeTextFile(path, weight, { create: false });
+      } catch (error) {
+        // The machine has the other version of control groups.
+        if (!(error instanceof Deno.errors.NotFound)) throw error;
+      }
+    }
+  }
+
+  /** The block device that its containers write to; undefined where there is none. */
+  async device(): Promise<string | undefined> {
+    const { stdout } = await new Deno.Command("findmnt", {
+      args: ["--noheadings", "--output=SOURCE", `--target=${this.#folder}`],
+    }).output();
+    const source = new TextDecoder().decode(stdout).trim();
+    return source.startsWith("/dev/") ? source : undefined;
   }
 
   /** Asks the engine itself. */
