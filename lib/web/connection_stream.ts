@@ -1,6 +1,5 @@
 /**
- * A connection of Deno as a stream of Node, for the servers of node:http and node:https. Their own listeners stop for
- * good, without a word, when one connection cannot be accepted for want of a file descriptor (Deno 2.9).
+ * A connection of Deno as a stream of Node, which node:https can serve.
  *
  * @module
  */
@@ -11,23 +10,36 @@ const BUFFER_BYTES = 4096;
 
 /** The connection as a stream; destroying it closes the connection. */
 export class ConnectionStream extends Duplex {
+  /** Resolves when it has closed. */
+  readonly whenClosed: Promise<void>;
   readonly #connection: Deno.TcpConn;
-  readonly remoteAddress: string;
-  readonly remotePort: number;
+  readonly #buffer = new Uint8Array(BUFFER_BYTES);
+  #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(connection: Deno.TcpConn) {
     super({ allowHalfOpen: false });
     this.#connection = connection;
-    const { hostname, port } = connection.remoteAddr;
-    this.remoteAddress = hostname;
-    this.remotePort = port;
+    this.whenClosed = new Promise((resolve) => this.once("close", resolve));
+    // Errors are the client's doing, and a close follows.
+    this.on("error", () => this.destroy());
+  }
+
+  /** The client's address. */
+  get remoteAddr(): Deno.NetAddr {
+    return this.#connection.remoteAddr;
+  }
+
+  /** Closes it when this time has passed, in place of the time set before; undefined: it stays open. */
+  closeAfter(ms: number | undefined): void {
+    clearTimeout(this.#timer);
+    this.#timer = ms === undefined ? undefined : setTimeout(() => this.destroy(), ms);
+    if (this.#timer !== undefined) Deno.unrefTimer(this.#timer);
   }
 
   /** Called when more is wanted. */
   override _read(): void {
-    const buffer = new Uint8Array(BUFFER_BYTES);
-    this.#connection.read(buffer).then(
-      (length) => this.push(length === null ? null : buffer.subarray(0, length)),
+    this.#connection.read(this.#buffer).then(
+      (length) => this.push(length === null ? null : this.#buffer.slice(0, length)),
       (error) => this.destroy(error),
     );
   }
@@ -44,6 +56,7 @@ export class ConnectionStream extends Duplex {
 
   /** Called once, at the end. */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
+    clearTimeout(this.#timer);
     this.#connection.close();
     done(error);
   }

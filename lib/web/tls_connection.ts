@@ -35,21 +35,19 @@ export interface TlsConnectionOptions extends AnswerOptions {
 
 /** A connection: closed when it keeps the server waiting, or when it is not wanted any more. */
 export class TlsConnection {
-  /** Resolves when it has closed. */
-  readonly closed: Promise<void>;
   readonly #socket: ConnectionStream;
-  #timer: ReturnType<typeof setTimeout>;
   #inFlight = 0;
   #retired = false;
 
   constructor(connection: Deno.TcpConn, options: TlsConnectionOptions) {
     this.#socket = new ConnectionStream(connection);
-    // Its errors are the client's doing, and a close follows.
-    this.#socket.on("error", () => this.#socket.destroy());
-    this.closed = new Promise((resolve) => this.#socket.once("close", resolve));
-    this.closed.then(() => clearTimeout(this.#timer));
-    this.#timer = this.#destroyAfter(options.beginTimeoutMs);
-    this.#serve(connection.remoteAddr, options);
+    this.#socket.closeAfter(options.beginTimeoutMs);
+    this.#serve(options);
+  }
+
+  /** Resolves when it has closed. */
+  get closed(): Promise<void> {
+    return this.#socket.whenClosed;
   }
 
   /** Closes it as soon as no request is in flight. */
@@ -58,7 +56,8 @@ export class TlsConnection {
     if (this.#inFlight === 0) this.#socket.destroy();
   }
 
-  #serve(remoteAddr: Deno.NetAddr, options: TlsConnectionOptions): void {
+  #serve(options: TlsConnectionOptions): void {
+    const { remoteAddr } = this.#socket;
     const { material, verified, beginTimeoutMs, onHandshakeError } = options;
     const { request, require, verify } = CLIENT_AUTH[material.clientAuth];
     const server = createServer({
@@ -89,21 +88,13 @@ export class TlsConnection {
 
   /** A request has come in. */
   #begin(response: ServerResponse): void {
-    clearTimeout(this.#timer);
+    this.#socket.closeAfter(undefined);
     this.#inFlight++;
     if (this.#retired) response.setHeader("connection", "close");
     response.once("close", () => {
       this.#inFlight--;
-      if (this.#inFlight > 0) return;
-      clearTimeout(this.#timer);
-      this.#timer = this.#destroyAfter(this.#retired ? LINGER_MS : IDLE_TIMEOUT_MS);
+      if (this.#inFlight === 0) this.#socket.closeAfter(this.#retired ? LINGER_MS : IDLE_TIMEOUT_MS);
     });
-  }
-
-  #destroyAfter(ms: number): ReturnType<typeof setTimeout> {
-    const timer = setTimeout(() => this.#socket.destroy(), ms);
-    Deno.unrefTimer(timer);
-    return timer;
   }
 }
 

@@ -5,14 +5,13 @@
  * @module
  */
 import type { Logger } from "../log.ts";
+import { Acceptor } from "./acceptor.ts";
 import type { AnswerOptions } from "./fetch_adapter.ts";
 import { TlsConnection } from "./tls_connection.ts";
 import type { TlsMaterial } from "./tls_material.ts";
 
-/** Connections at once, each job of ffmpeg having one; one more is closed as it comes. */
+/** Connections at once, each job of ffmpeg having one. */
 export const MAX_CONNECTIONS = 1000;
-/** Pause after a connection could not be accepted, for want of file descriptors, in milliseconds. */
-const ACCEPT_PAUSE_MS = 100;
 
 /** Options of {@linkcode TlsServer}. */
 export interface TlsServerOptions extends AnswerOptions {
@@ -27,67 +26,50 @@ export interface TlsServerOptions extends AnswerOptions {
 /** An HTTPS server. */
 export class TlsServer {
   readonly addr: Deno.NetAddr;
-  /** Resolves when it has stopped to listen and the last connection has closed. */
-  readonly finished: Promise<void>;
-  readonly #listener: Deno.TcpListener;
   readonly #options: TlsServerOptions;
+  readonly #acceptor: Acceptor;
   readonly #connections = new Set<TlsConnection>();
   #current: { readonly material: TlsMaterial; readonly verified: Set<string> };
-  #stopping = false;
 
   /** Listens. @throws {Error} one of `Deno.errors`, as `Deno.serve` does, when it cannot */
   constructor(options: TlsServerOptions) {
     this.#options = options;
     this.#current = { material: options.material, verified: new Set() };
-    this.#listener = Deno.listen({ hostname: options.hostname, port: options.port });
-    this.addr = this.#listener.addr;
-    this.finished = this.#accept();
+    const { hostname, port, log } = options;
+    const serve = (connection: Deno.TcpConn): Promise<void> => this.#serve(connection);
+    this.#acceptor = new Acceptor({ hostname, port, log, maxConnections: MAX_CONNECTIONS, serve });
+    this.addr = this.#acceptor.addr;
   }
 
   /** Serves new connections with this; open ones end with the request that they are at. */
   use(material: TlsMaterial): void {
     this.#current = { material, verified: new Set() };
-    for (const connection of this.#connections) connection.retire();
+    this.#retire();
   }
 
   /** Stops accepting, and resolves when the requests in flight are answered. */
   async shutdown(): Promise<void> {
-    this.#stopping = true;
-    this.#listener.close();
+    const closed = this.#acceptor.close();
+    this.#retire();
+    await closed;
+  }
+
+  #retire(): void {
     for (const connection of this.#connections) connection.retire();
-    await this.finished;
   }
 
-  async #accept(): Promise<void> {
-    let isTold = false;
-    while (!this.#stopping) {
-      try {
-        this.#serve(await this.#listener.accept());
-        isTold = false;
-      } catch (error) {
-        if (this.#stopping) break;
-        if (!isTold) this.#options.log.warn("cannot accept a connection", { error });
-        isTold = true;
-        await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
-      }
-    }
-    await Promise.all([...this.#connections].map(({ closed }) => closed));
-  }
-
-  #serve(accepted: Deno.TcpConn): void {
-    if (this.#connections.size >= MAX_CONNECTIONS) return accepted.close();
+  async #serve(accepted: Deno.TcpConn): Promise<void> {
     const connection = new TlsConnection(accepted, {
       ...this.#options,
       ...this.#current,
       beginTimeoutMs: this.#options.beginTimeoutMs ?? 10_000,
       onHandshakeError: ({ message }) => {
-        this.#options.log.debug("TLS handshake failed", {
-          client: accepted.remoteAddr.hostname,
-          error: message,
-        });
+        const client = accepted.remoteAddr.hostname;
+        this.#options.log.debug("TLS handshake failed", { client, error: message });
       },
     });
     this.#connections.add(connection);
-    connection.closed.then(() => this.#connections.delete(connection));
+    await connection.closed;
+    this.#connections.delete(connection);
   }
 }
