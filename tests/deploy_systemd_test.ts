@@ -87,14 +87,34 @@ testOnBox("DEPLOYMENT.md leads from an archive to services that survive kill -9 
     assertEquals(Object.values(results).filter((result) => result === "succeeded"), []);
   });
 
+  await t.step("the services can be run by Deno, with TLS and a password", async () => {
+    await runScript(`cp ${Deno.execPath()} ${box.root}/usr/local/bin/deno`);
+    await box.run(inRelease("worker-deno"));
+    await assertAllWork();
+    await runScript(testedBlocks(DOCUMENT, "")[1]?.split("deno task")[0] ?? "");
+    await runScript(`rm -rf ${box.root}/root/web && cp -r dist/web ${box.root}/root/web`);
+    await box.run(inRelease(
+      "worker-tls",
+      `
+      mkdir -p dist/web; cp /root/web/* dist/web/
+      sed -i 's,--allow-read=/run/powercap,&\\,/etc/worker-exporters,' /etc/systemd/system/cpu-exporter.service.d/deno-run.conf`,
+    ));
+  });
+
   await t.step("its last command removes everything", async () => {
-    const output = await box.run(
-      [`set -x; cd /root/worker-exporters-*/; ${SUDO}`, ...testedBlocks(DOCUMENT, "worker-end")].join("\n"),
-    );
+    await box.run("rm -f /usr/local/bin/deno");
+    const output = await box.run(inRelease("worker-end"));
     assertStringIncludes(output, "0 loaded units listed");
     assertEquals(await box.run("ls /usr/local/bin"), "");
   });
 });
+
+/** A script of the document's blocks that carry a mark, for the folder of the unpacked archive. */
+function inRelease(mark: string, before = ""): string {
+  return [`set -x; cd /root/worker-exporters-*/; ${SUDO}; ${before}`, ...testedBlocks(DOCUMENT, mark)].join(
+    "\n",
+  );
+}
 
 /** The document's scripts call `deno`; where it is not installed, this one is. */
 async function pathWithDeno(): Promise<string> {
