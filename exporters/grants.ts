@@ -66,6 +66,8 @@ function movePaths(grants: Grants, args: readonly string[]): Grants {
       socket ? `unix:${socket}` : engine.replace(/^\w+:\/\//, "").replace(/\/.*$/, ""),
     ];
   }
+  const certificates = flagValue(args, "docker-cert-path");
+  if (certificates !== undefined) moved.read = [...(moved.read ?? []), certificates];
   const config = flagValue(args, "web.config.file");
   if (config !== undefined) moved.read = [...(moved.read ?? []), ...webConfigFiles(config)];
   return moved;

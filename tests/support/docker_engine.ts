@@ -148,6 +148,27 @@ export class DockerEngine implements AsyncDisposable {
     }
   }
 
+  /** CPU time so far of all processes of the engine, in seconds: dockerd, containerd, the shims, the containers. */
+  cpuSeconds(): number {
+    const pid = this.#child?.pid ?? NaN;
+    const [child = ""] = Deno.readTextFileSync(`/proc/${pid}/task/${pid}/children`).trim().split(" ");
+    const namespace = Deno.readLinkSync(`/proc/${child}/ns/pid`);
+    let ticks = 0;
+    for (const { name } of Deno.readDirSync("/proc")) {
+      if (!/^\d+$/.test(name)) continue;
+      try {
+        if (Deno.readLinkSync(`/proc/${name}/ns/pid`) !== namespace) continue;
+        const fields = Deno.readTextFileSync(`/proc/${name}/stat`).replace(/^.*\) /s, "").split(" ");
+        // User and system time, of its own and of its children that have ended, in units of 10 ms.
+        ticks += fields.slice(11, 15).map(Number).reduce((sum, each) => sum + each, 0);
+      } catch (error) {
+        // It has just ended, or is not ours to look at.
+        if (!(error instanceof Error)) throw error;
+      }
+    }
+    return ticks / 100;
+  }
+
   /** The block device that its containers write to; undefined where there is none. */
   async device(): Promise<string | undefined> {
     const { stdout } = await new Deno.Command("findmnt", {
