@@ -52,7 +52,21 @@ export async function compileExporter(name: ExporterName, options: CompileOption
     `--output=${executable}`,
     script,
   ]);
+  await checkProcessor(executable, target ?? Deno.build.target);
   return executable;
+}
+
+/** Which processor an executable is for, as its ELF header says it (e_machine, man 5 elf). */
+const MACHINES: Readonly<Record<string, number>> = { x86_64: 62, aarch64: 183 };
+
+/** A base binary that was named is taken as it is, for whatever processor. */
+async function checkProcessor(executable: string, target: string): Promise<void> {
+  using file = await Deno.open(new URL(executable, ROOT));
+  const header = new Uint8Array(20);
+  await file.read(header);
+  if (new DataView(header.buffer).getUint16(18, true) === MACHINES[target.split("-")[0] ?? ""]) return;
+  await Deno.remove(new URL(executable, ROOT));
+  throw new BuildError(`Cannot compile for ${target} as DENORT_BIN is for another processor`);
 }
 
 /**

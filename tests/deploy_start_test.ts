@@ -24,8 +24,8 @@ Deno.test("grantFlags() follow the exporter's own flags and are the task's witho
     ],
     [
       "docker",
-      "--docker-host tcp://10.0.0.5:2375",
-      "--no-prompt --allow-net=0.0.0.0:9501,10.0.0.5:2375 --ignore-env",
+      "--docker-host tcp://10.0.0.5:2376 --docker-cert-path=/c",
+      "--no-prompt --allow-read=/c --allow-net=0.0.0.0:9501,10.0.0.5:2376 --ignore-env",
     ],
     [
       "docker",

@@ -62,6 +62,17 @@ testOnBox("DEPLOYMENT.md leads from an archive to services that survive kill -9 
     );
   });
 
+  await t.step("the limits hold while a hundred clients scrape without a pause", async () => {
+    for (const { port } of ROWS) await scrapeHard(`http://127.0.0.1:${port}/metrics`);
+    const properties = "--property=NRestarts,MemoryCurrent,MemoryMax";
+    const output = await box.run(`systemctl show ${properties} ${UNITS.join(" ")}`);
+    assertEquals(output.match(/^NRestarts=.*$/gm), ROWS.map(() => "NRestarts=0"));
+    assertEquals(output.match(/^MemoryMax=.*$/gm), ROWS.map(() => `MemoryMax=${256 * 2 ** 20}`));
+    for (const [, bytes] of output.matchAll(/^MemoryCurrent=(.*)$/gm)) {
+      assertEquals(Number(bytes) < 200 * 2 ** 20, true, output);
+    }
+  });
+
   await t.step("kill -9 brings each back", async () => {
     await box.run(`systemctl kill --signal=KILL ${UNITS.join(" ")}`);
     await eventually(async () => {
@@ -108,6 +119,12 @@ testOnBox("DEPLOYMENT.md leads from an archive to services that survive kill -9 
     assertEquals(await box.run("ls /usr/local/bin"), "");
   });
 });
+
+async function scrapeHard(url: string): Promise<void> {
+  await Promise.all(Array.from({ length: 100 }, async () => {
+    for (let scrape = 0; scrape < 10; scrape++) await (await fetch(url)).arrayBuffer();
+  }));
+}
 
 /** A script of the document's blocks that carry a mark, for the folder of the unpacked archive. */
 function inRelease(mark: string, before = ""): string {
