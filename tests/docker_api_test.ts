@@ -131,6 +131,14 @@ for (const { fault, reason, advice } of FAULTS) {
   });
 }
 
+Deno.test("EngineReader reads a container once that the engine lists twice", async () => {
+  await using setup = await setUp(2);
+  const { api } = setup;
+  const list = api.list.bind(api);
+  api.list = async () => [...await list(), ...await list()];
+  assertEquals((await setup.reader.read()).containers.length, 2);
+});
+
 Deno.test("EngineReader leaves a hanging engine alone after as many requests as it makes at once", async () => {
   await using setup = await setUp(30, { timeoutMs: 200, concurrency: 4 });
   setup.engine.fault = (path) => path.endsWith("stats") ? "hang" : undefined;

@@ -140,3 +140,9 @@ Deno.test("parseDetails() has a health only with a health check", () => {
   assertEquals(parseDetails({ State: {} }).health, undefined);
   assertEquals(parseDetails({}).state, "unknown");
 });
+
+Deno.test("parseStats() leaves out what no counter of 64 bits can hold", () => {
+  const memory_stats = { usage: 1e308, limit: 2 ** 63 };
+  const { memoryUsageBytes, memoryLimitBytes } = parse({ memory_stats });
+  assertEquals([memoryUsageBytes, memoryLimitBytes], [undefined, 2 ** 63]);
+});

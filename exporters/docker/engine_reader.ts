@@ -11,6 +11,7 @@ import {
   type ListedContainer,
   parseDetails,
   parseListed,
+  shortId,
 } from "./container.ts";
 import { compareVersions, type DockerApi, type Engine } from "./docker_api.ts";
 import { DockerApiError, type DockerApiReason } from "./docker_api_error.ts";
@@ -105,9 +106,10 @@ export class EngineReader {
     const { api, concurrency, isWanted } = this.#options;
     const engine = await api.negotiate();
     this.#ticks = compareVersions(engine.apiVersion, IMMEDIATE_STATS_VERSION) < 0;
-    const wanted = (await api.list()).map(parseListed)
-      .filter((listed) => listed !== undefined)
-      .filter((listed) => isWanted(listed.name));
+    const listed = (await api.list()).map(parseListed).filter((listed) => listed !== undefined);
+    // Each once, whatever the engine says: two samples of one series would spoil the page.
+    const wanted = [...new Map(listed.map((listed) => [shortId(listed.id), listed])).values()]
+      .filter(({ name }) => isWanted(name));
     const pass = new ReadingPass(concurrency);
     const readings = await pass.run(wanted, (listed) => this.#readContainer(listed, pass));
     const containers = readings.sort(byName);

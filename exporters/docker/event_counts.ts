@@ -17,6 +17,7 @@ const MAX_GONE = 1000;
 const EXPECTED_ACTIONS: readonly string[] = ["start", "die", "restart"];
 
 interface ContainerCounts {
+  /** As docker shows it, 12 digits. */
   readonly id: string;
   name: string;
   readonly byAction: Map<string, number>;
@@ -48,7 +49,7 @@ export class EventCounts {
 
   /** Counts an event. */
   add({ id, name, action, exitCode }: ContainerEvent): void {
-    const counts = this.#countsOf(id, name);
+    const counts = this.#countsOf(shortId(id), name);
     increase(counts.byAction, action);
     increase(this.#byAction, action);
     if (action === "die" && exitCode !== undefined && /^\d{1,3}$/.test(exitCode)) {
@@ -61,8 +62,8 @@ export class EventCounts {
   setPresent(containers: readonly PresentContainer[]): void {
     const present = new Set<string>();
     for (const { id, name } of containers) {
-      present.add(id);
-      this.#countsOf(id, name).goneSinceMs = undefined;
+      present.add(shortId(id));
+      this.#countsOf(shortId(id), name).goneSinceMs = undefined;
     }
     const nowMs = this.#monotonicMs();
     const gone = [...this.#containers.values()].filter(({ id }) => !present.has(id));
@@ -78,7 +79,7 @@ export class EventCounts {
     this.#isChanged = false;
     const snapshot = new Snapshot();
     for (const { id, name, byAction } of [...this.#containers.values()].sort(byName)) {
-      const labels = { name, id: shortId(id) };
+      const labels = { name, id };
       snapshot.add(METRICS.oom, byAction.get("oom") ?? 0, labels);
       const actions = [...new Set([...EXPECTED_ACTIONS, ...byAction.keys()])].sort();
       for (const action of actions) {

@@ -19,9 +19,9 @@ export function childOf(value: unknown, key: string): JsonObject | undefined {
   return objectOf(objectOf(value)?.[key]);
 }
 
-/** The value if it is a number that a measurement can have: finite and not negative. */
+/** The value if it is a number that a measurement can have: not negative, and what 64 bits hold. */
 export function amountOf(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0 ? value : undefined;
+  return typeof value === "number" && value >= 0 && value <= 2 ** 64 ? value : undefined;
 }
 
 /** The value if it is a text that is not empty. */
