@@ -7,6 +7,10 @@ const DEMO = [Deno.execPath(), "run", ...setupFlags(), "--no-prompt", "-A", "scr
 /** What the rules must have results for. */
 const WANTED = [
   "worker:energy_joules:rate1m",
+  "worker:energy_joules_per_frame:ratio_rate1m",
+  "worker:energy_joules_per_media_minute:ratio_rate1m",
+  "worker_job_id:energy_joules_per_frame:ratio_rate1m",
+  "worker:ffmpeg_realtime_headroom_ratio:min",
   "worker_name:docker_container_cpu_share:ratio_rate1m",
 ];
 
