@@ -153,7 +153,12 @@ Deno.test("EventCounts keeps a container that is gone for ten minutes, the total
 Deno.test("EventCounts does not grow with containers that are gone", () => {
   const counts = new EventCounts(() => 0);
   for (let index = 0; index < 5000; index++) {
-    counts.add({ id: `container-${index}`, name: `job-${index}`, action: "die", exitCode: "0" });
+    counts.add({
+      id: String(index).padStart(64, "0").slice(-12),
+      name: `job-${index}`,
+      action: "die",
+      exitCode: "0",
+    });
     if (index % 100 === 0) counts.setPresent([]);
   }
   counts.setPresent([{ id: "kept", name: "kept" }]);
