@@ -154,7 +154,7 @@ Deno.test("EventCounts does not grow with containers that are gone", () => {
   const counts = new EventCounts(() => 0);
   for (let index = 0; index < 5000; index++) {
     counts.add({
-      id: String(index).padStart(64, "0").slice(-12),
+      id: String(index).padStart(12, "0"),
       name: `job-${index}`,
       action: "die",
       exitCode: "0",
