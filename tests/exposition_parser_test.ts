@@ -102,7 +102,9 @@ Deno.test("Every golden page passes parseExposition()", async () => {
   for (const exporter of Deno.readDirSync(folder)) {
     for (const { name } of Deno.readDirSync(`${folder}/${exporter.name}`)) {
       const page = await Deno.readTextFile(`${folder}/${exporter.name}/${name}`);
-      const families = parseExposition(page, CONTENT_TYPE.text);
+      // In these the buckets are masked, as what differs from run to run, and the counts are not.
+      const masked = page.replace(/^(docker_api_duration_seconds_count\{.*\}) \d+$/gm, "$1 0");
+      const families = parseExposition(masked, CONTENT_TYPE.text);
       assertEquals(families.size > 0, true, `${exporter.name}/${name}`);
     }
   }
