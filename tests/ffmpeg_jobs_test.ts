@@ -342,3 +342,13 @@ Deno.test("golden pages: an idle worker, jobs in every state, every recorded bod
   }
   await assertGolden("ffmpeg/corpus", await recorded.page());
 });
+
+Deno.test("ffmpeg_job_encoding_seconds_total does not fall when the end turns out to be earlier than the last scrape", async () => {
+  const board = new TestBoard();
+  const job = board.begin("a", { via: "file" });
+  board.pass(10_000);
+  assertEquals(await board.value('ffmpeg_job_encoding_seconds_total{job_id="a"}'), 10);
+  // The file was written before the scrape, and read after it.
+  board.report(job, { final: true, quantizers: [], frames: 1 }, board.nowMs() - 200);
+  assertEquals(await board.value('ffmpeg_job_encoding_seconds_total{job_id="a"}'), 10);
+});

@@ -57,6 +57,7 @@ export class Job {
   /** Whether its source cannot be read now, so that nothing is known about it. */
   isSuspended = false;
   readonly #window = new RateWindow();
+  #encodingSeconds = 0;
   readonly #isUnderWay: boolean;
   /** When it was first heard of. */
   readonly #heardMs: number;
@@ -136,9 +137,13 @@ export class Job {
     return this.outcome === undefined ? this.#window.rise(nowMs) : undefined;
   }
 
-  /** Wall clock from its beginning to now or to its end, in seconds. */
+  /**
+   * Wall clock from its beginning to now or to its end, in seconds. It never falls: the end is known after the
+   * fact, and someone may have been told a later time.
+   */
   encodingSeconds(nowMs: number): number {
-    return Math.max(0, ((this.finishedMs ?? nowMs) - this.startedMs) / 1000);
+    const seconds = ((this.finishedMs ?? nowMs) - this.startedMs) / 1000;
+    return this.#encodingSeconds = Math.max(this.#encodingSeconds, seconds);
   }
 
   /** The quantizers of the last report that say something: negative means that the encoder does not. */
