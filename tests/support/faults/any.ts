@@ -88,6 +88,7 @@ export function anyFaults<R extends Rig>({ noDescriptors, reopen }: AnyFaultOpti
       what: "the whole file system is read-only for it",
       values: "goes on",
       needs: ["unshare"],
+      needsNamespaces: true,
       start: { prefix: ["unshare", "--mount", "sh", "-c", 'mount -o remount,bind,ro / && exec "$@"', "sh"] },
       inject: () => {},
       heal: () => {},

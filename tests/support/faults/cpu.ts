@@ -4,7 +4,7 @@
  * @module
  */
 import { assertEquals } from "@std/assert";
-import { CpuRig, PACKAGE_1 } from "../rigs/cpu.ts";
+import { CpuRig, PACKAGE_0, PACKAGE_1 } from "../rigs/cpu.ts";
 import { valueIn } from "../rigs/rig.ts";
 import { anyFaults } from "./any.ts";
 import { type FaultSet, WITHOUT_OVERRIDE } from "./fault.ts";
@@ -77,9 +77,10 @@ export const CPU_FAULTS: FaultSet<CpuRig> = {
     {
       kind: "lying",
       what: "a counter leaps by more than the package can draw",
+      once: true,
       values: "goes on",
       metrics: "the leap is not counted, `rapl_samples_rejected_total` is",
-      inject: (rig) => rig.setEnergy(99_000_000_000n),
+      inject: (rig) => rig.setEnergy(PACKAGE_0, 99_000_000_000n),
       check: (page, { canary: { labels = {} } }) => {
         const reason = "implausible";
         assertEquals(

@@ -63,6 +63,7 @@ export const DOCKER_FAULTS: FaultSet<DockerRig> = {
     {
       kind: "vanishing",
       what: "a container is removed",
+      once: true,
       values: "goes on",
       metrics: "its series are gone",
       inject: (rig) => void rig.engine.containers.delete(rig.container(OTHER).id),
@@ -119,6 +120,7 @@ export const DOCKER_FAULTS: FaultSet<DockerRig> = {
     },
     {
       kind: "flooding",
+      once: true,
       what: `${FLOOD_CONTAINERS} containers and ${FLOOD_EVENTS} events at once`,
       values: "goes on",
       inject: (rig) => {

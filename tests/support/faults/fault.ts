@@ -8,7 +8,7 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import type { ExporterName } from "../../../exporters/catalog.ts";
 import { eventually } from "../exporter_process.ts";
-import { needs } from "../programs.ts";
+import { needs, needsRoot } from "../programs.ts";
 import {
   assertFollows,
   assertLints,
@@ -65,12 +65,16 @@ export interface Fault<R extends Rig = Rig> {
   readonly metrics?: string;
   /** What `/health` goes on to say after it is over. @default nothing: the status is `ok` */
   readonly healthAfter?: string;
+  /** It cannot befall the same exporter twice, or its rig is another one afterwards. */
+  readonly once?: boolean;
   /** It holds from the start. */
   readonly fromStart?: boolean;
   /** How the exporter is started for it. */
   readonly start?: RigOptions | ((resources: DisposableStack) => RigOptions | Promise<RigOptions>);
   /** Programs that the test needs. */
   readonly needs?: readonly string[];
+  /** The test needs to make namespaces. */
+  readonly needsNamespaces?: boolean;
   /** The `source` it is about, where that is not the rig's. */
   readonly source?: string;
   inject(rig: R): void | Promise<void>;
@@ -99,9 +103,10 @@ export const WITHOUT_OVERRIDE: Pick<Fault, "needs" | "start"> = {
 /** Registers a test for each fault. */
 export function testFaults<R extends Rig>(set: FaultSet<R>): void {
   for (const fault of set.faults) {
+    const { ignore } = needs("promtool", ...set.needs ?? [], ...fault.needs ?? []);
     Deno.test({
       name: `${set.exporter} exporter, ${fault.kind}: ${fault.what}`,
-      ...needs("promtool", ...set.needs ?? [], ...fault.needs ?? []),
+      ignore: ignore || (fault.needsNamespaces === true && needsRoot().ignore),
       fn: () => runFault(set, fault),
     });
   }

@@ -28,7 +28,8 @@ export class CpuRig implements Rig {
   readonly canary: Series = { name: "rapl_energy_joules_total", labels: { path: PACKAGE_0 } };
   /** The tree, below a folder that stays while the tree is away. */
   readonly tree: TemporaryTree;
-  #microjoules = START_MICROJOULES;
+  /** What the counters hold, by zone. */
+  readonly #microjoules = new Map(zones().map(({ path }) => [path, START_MICROJOULES]));
 
   private constructor(tree: TemporaryTree, readonly exporter: ExporterProcess) {
     this.tree = tree;
@@ -49,14 +50,26 @@ export class CpuRig implements Rig {
   }
 
   step(before: number): number {
-    this.setEnergy(this.#microjoules + STEP_MICROJOULES);
+    this.draw(PACKAGE_0, STEP_MICROJOULES);
     return before + Number(STEP_MICROJOULES) / 1e6;
   }
 
-  /** Sets the counter of the canary's package. */
-  setEnergy(microjoules: bigint): void {
-    this.#microjoules = microjoules % INTEL_RANGE_MICROJOULES;
-    this.tree.setEnergy(PACKAGE_0, this.#microjoules);
+  /** The zones of the tree. */
+  get paths(): string[] {
+    return [...this.#microjoules.keys()];
+  }
+
+  /** Lets a zone use energy; its counter wraps. */
+  draw(path: string, microjoules: bigint): void {
+    const { rangeMicrojoules } = zones().find((zone) => zone.path === path) ?? {};
+    const sum = (this.#microjoules.get(path) ?? 0n) + microjoules;
+    this.setEnergy(path, sum % (rangeMicrojoules ?? sum));
+  }
+
+  /** Sets a zone's counter. */
+  setEnergy(path: string, microjoules: bigint): void {
+    this.#microjoules.set(path, microjoules);
+    this.tree.setEnergy(path, microjoules);
   }
 
   /** Takes all zones away and makes them anew with counters at 0, as loading the driver again does. */
@@ -64,20 +77,21 @@ export class CpuRig implements Rig {
     // The kernel refuses to read an open file whose device is gone; these would show what they held last.
     this.setAll("gone");
     for (const path of [PACKAGE_0, PACKAGE_1]) this.tree.remove(path);
-    this.#microjoules = 0n;
-    for (const zone of zones()) this.tree.add({ ...zone, energyMicrojoules: 0n });
+    for (const { path } of zones()) {
+      this.#microjoules.set(path, 0n);
+      this.add(path);
+    }
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
 
   /** Writes into every counter, in place. */
   setAll(text: string): void {
-    for (const { path } of zones()) this.tree.setEnergy(path, text);
+    for (const path of this.paths) this.tree.setEnergy(path, text);
   }
 
   /** Writes what the counters should hold. */
   restoreAll(): void {
-    this.setAll(`${START_MICROJOULES}`);
-    this.tree.setEnergy(PACKAGE_0, this.#microjoules);
+    for (const [path, microjoules] of this.#microjoules) this.tree.setEnergy(path, microjoules);
   }
 
   /** Changes who may read the counters. */
@@ -85,10 +99,11 @@ export class CpuRig implements Rig {
     for (const { path } of zones()) Deno.chmodSync(join(this.tree.root, path, "energy_uj"), mode);
   }
 
-  /** Adds a zone that was removed. */
+  /** Adds a zone that was removed, with what its counter held. */
   add(path: string): void {
     const zone = zones().find((zone) => zone.path === path);
-    if (zone) this.tree.add(zone);
+    const energyMicrojoules = this.#microjoules.get(path);
+    if (zone && energyMicrojoules !== undefined) this.tree.add({ ...zone, energyMicrojoules });
   }
 
   hide(): void {

@@ -36,7 +36,11 @@ export class FfmpegRig implements Rig {
   readonly source = "progress_dir";
   readonly canary: Series = { name: "ffmpeg_job_frames_total", labels: { job_id: JOB } };
   readonly folder: string;
-  #frames = 0;
+  /** Frames of the jobs that run. */
+  readonly jobs = new Map<string, number>();
+  /** Frames of all jobs that ran. */
+  framesInAll = 0;
+  readonly #posts = new Map<string, Deno.TcpConn>();
 
   private constructor(folder: string, readonly exporter: ExporterProcess) {
     this.folder = folder;
@@ -59,9 +63,56 @@ export class FfmpegRig implements Rig {
   }
 
   step(): number {
-    this.#frames += FRAMES_PER_STEP;
-    this.append(progressBlock(this.#frames));
-    return this.#frames;
+    return this.#advance(JOB, FRAMES_PER_STEP);
+  }
+
+  /** A job begins to report, to a file or over HTTP. */
+  async begin(job: string, way: "file" | "post"): Promise<void> {
+    if (way === "post") {
+      const connection = await Deno.connect({ port: this.exporter.port });
+      this.#posts.set(job, connection);
+      await writeAll(connection, postHead(job));
+    }
+    this.jobs.set(job, 0);
+    await this.advance(job, 0);
+  }
+
+  /** A job reports that it has come farther. */
+  async advance(job: string, frames: number): Promise<void> {
+    const connection = this.#posts.get(job);
+    if (!connection) return void this.#advance(job, frames);
+    this.#count(job, frames);
+    await writeAll(connection, chunk(progressBlock(this.jobs.get(job) ?? 0)));
+  }
+
+  /** A job reports its end, and who started it clears up. */
+  async end(job: string): Promise<void> {
+    const last = progressBlock(this.jobs.get(job) ?? 0, "end");
+    const connection = this.#posts.get(job);
+    if (connection) {
+      await writeAll(connection, `${chunk(last)}0\r\n\r\n`);
+      await connection.read(new Uint8Array(1000));
+      connection.close();
+      this.#posts.delete(job);
+    } else {
+      this.write(job, last, { append: true });
+      // It stays until it was read, as it would until the agent has seen the exit code.
+      setTimeout(() => Deno.remove(`${this.folder}/${job}`).catch(ignoreMissing), 1_500);
+    }
+    this.jobs.delete(job);
+  }
+
+  #advance(job: string, frames: number): number {
+    const sum = this.#count(job, frames);
+    this.write(job, progressBlock(sum), { append: true });
+    return sum;
+  }
+
+  #count(job: string, frames: number): number {
+    const sum = (this.jobs.get(job) ?? 0) + frames;
+    this.jobs.set(job, sum);
+    this.framesInAll += frames;
+    return sum;
   }
 
   /** Writes behind what stands in the job's file. */
@@ -76,19 +127,14 @@ export class FfmpegRig implements Rig {
 
   /** The job begins again, in the same file. */
   restart(): void {
-    this.#frames = 2;
-    this.write(JOB, progressBlock(this.#frames));
+    this.jobs.set(JOB, 2);
+    this.write(JOB, progressBlock(2));
   }
 
   /** Posts a body as ffmpeg does, and breaks off where it ends. */
   async post(job: string, text: string): Promise<void> {
     using connection = await Deno.connect({ port: this.exporter.port });
-    const body = new TextEncoder().encode(text);
-    const head = `POST /progress?job_id=${job} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n`;
-    const chunk = `${body.length.toString(16)}\r\n${text}\r\n`;
-    for (let rest = new TextEncoder().encode(head + chunk); rest.length > 0;) {
-      rest = rest.subarray(await connection.write(rest));
-    }
+    await writeAll(connection, postHead(job) + chunk(text));
     // A request that breaks off before it was begun to be answered never reaches the exporter.
     await new Promise((resolve) => setTimeout(resolve, 300));
   }
@@ -99,15 +145,32 @@ export class FfmpegRig implements Rig {
 
   show(): void {
     Deno.renameSync(`${this.folder}.away`, this.folder);
-    if (this.#frames === 0) this.step();
+    if (this.framesInAll === 0) this.step();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const connection of this.#posts.values()) connection.close();
     await this.exporter[Symbol.asyncDispose]();
     for (const path of [this.folder, `${this.folder}.away`]) {
-      await Deno.remove(path, { recursive: true }).catch((error) => {
-        if (!(error instanceof Deno.errors.NotFound)) throw error;
-      });
+      await Deno.remove(path, { recursive: true }).catch(ignoreMissing);
     }
   }
+}
+
+function postHead(job: string): string {
+  return `POST /progress?job_id=${job} HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n`;
+}
+
+function chunk(text: string): string {
+  return `${new TextEncoder().encode(text).length.toString(16)}\r\n${text}\r\n`;
+}
+
+async function writeAll(connection: Deno.Conn, text: string): Promise<void> {
+  for (let rest = new TextEncoder().encode(text); rest.length > 0;) {
+    rest = rest.subarray(await connection.write(rest));
+  }
+}
+
+function ignoreMissing(error: unknown): void {
+  if (!(error instanceof Deno.errors.NotFound)) throw error;
 }

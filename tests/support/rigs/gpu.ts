@@ -26,7 +26,8 @@ export class GpuRig implements Rig {
   readonly canary: Series = { name: "gpu_power_watts", labels: { gpu: "0" } };
   readonly stub: NvmlStub;
   readonly #base: string;
-  #watts = 143;
+  /** What the GPUs say of themselves; {@linkcode write} tells the library. */
+  readonly gpus = UUIDS.map(() => ({ milliwatts: 143_000, millijoules: 918_273_645, sessions: 2 }));
   #extra = "";
 
   private constructor(stub: NvmlStub, base: string, readonly exporter: ExporterProcess) {
@@ -47,7 +48,9 @@ export class GpuRig implements Rig {
     if (options.absent) Deno.renameSync(stub.path, `${stub.path}.away`);
     try {
       const exporter = await startOnRig("gpu", [`--nvml=${stub.path}`, "--interval=1ms"], options);
-      return new GpuRig(stub, base, exporter);
+      const rig = new GpuRig(stub, base, exporter);
+      rig.write();
+      return rig;
     } catch (error) {
       stub[Symbol.dispose]();
       throw error;
@@ -55,19 +58,29 @@ export class GpuRig implements Rig {
   }
 
   step(): number {
-    this.#watts += 1;
-    this.#write();
-    return this.#watts;
+    const [first = { milliwatts: 0 }] = this.gpus;
+    first.milliwatts += 1000;
+    this.write();
+    return first.milliwatts / 1000;
   }
 
   /** Lines of the library's script that outdo all others, until they are replaced: see nvml_stub.c. */
   answer(...lines: string[]): void {
     this.#extra = lines.map((line) => `${line}\n`).join("");
-    this.#write();
+    this.write();
   }
 
-  #write(): void {
-    this.stub.script = `${this.#base}gpu0 nvmlDeviceGetPowerUsage ${this.#watts * 1000}\n${this.#extra}`;
+  /** Lets the library answer what {@linkcode gpus} say. */
+  write(): void {
+    const lines = this.gpus.flatMap(({ milliwatts, millijoules, sessions }, gpu) => [
+      `gpu${gpu} nvmlDeviceGetPowerUsage ${milliwatts}`,
+      `gpu${gpu} field:83 3 ${millijoules}`,
+      `gpu${gpu} nvmlDeviceGetEncoderStats ${sessions} 60 12400`,
+      `gpu${gpu} nvmlDeviceGetEncoderSessions ${
+        Array.from({ length: sessions }, (_, index) => `${index + 1} 48211 0 0 1920 1080 60 6100`).join(" ")
+      }`,
+    ]);
+    this.stub.script = `${this.#base}${lines.join("\n")}\n${this.#extra}`;
   }
 
   hide(): void {
