@@ -39,8 +39,8 @@ export interface EngineReading {
 /** Options of {@linkcode EngineReader}. */
 export interface EngineReaderOptions {
   readonly api: DockerApi;
-  /** Containers read at once, at most. */
-  readonly concurrency: number;
+  /** Containers read at once, at most. @default 100, or 16 from an engine that answers at once */
+  readonly concurrency?: number | undefined;
   /** Whether a container of this name is wanted. */
   readonly isWanted: (name: string) => boolean;
   /** Whether events come in, so that no change is missed. */
@@ -50,6 +50,10 @@ export interface EngineReaderOptions {
 /** An inspection is repeated after this long even if nothing seems to have changed, in milliseconds. */
 const DETAILS_MAX_AGE_MS = 60_000;
 
+/** Containers read at once unless told otherwise, where their answers come together once a second. */
+export const MAX_CONCURRENCY = 100;
+/** The same where each answer comes when it is asked for: more at once would only cost more. */
+const IMMEDIATE_CONCURRENCY = 16;
 /** How long before a reading to wake the engine up: less than its second, by what sending the requests takes. */
 export const WAKE_LEAD_MS = 850;
 /** For fewer containers it is not worth a request more. */
@@ -103,9 +107,10 @@ export class EngineReader {
 
   /** Reads everything. @throws {DockerApiError} when the engine cannot be read */
   async read(): Promise<EngineReading> {
-    const { api, concurrency, isWanted } = this.#options;
+    const { api, isWanted } = this.#options;
     const engine = await api.negotiate();
     this.#ticks = compareVersions(engine.apiVersion, IMMEDIATE_STATS_VERSION) < 0;
+    const concurrency = this.#options.concurrency ?? (this.#ticks ? MAX_CONCURRENCY : IMMEDIATE_CONCURRENCY);
     const listed = (await api.list()).map(parseListed).filter((listed) => listed !== undefined);
     // Each once, whatever the engine says: two samples of one series would spoil the page.
     const wanted = [...new Map(listed.map((listed) => [shortId(listed.id), listed])).values()]

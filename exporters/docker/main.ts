@@ -17,7 +17,7 @@ import { pause, repeat } from "./background.ts";
 import { EngineCollector, EventCollector } from "./collector.ts";
 import { DockerApi } from "./docker_api.ts";
 import { DEFAULT_DOCKER_HOST, hostPermissions, parseDockerHost, readTlsFiles } from "./docker_host.ts";
-import { EngineReader, WAKE_LEAD_MS } from "./engine_reader.ts";
+import { EngineReader, MAX_CONCURRENCY, WAKE_LEAD_MS } from "./engine_reader.ts";
 import { EventCounts } from "./event_counts.ts";
 import { EventStream } from "./event_stream.ts";
 import { labelsMetric, toLabelName } from "./metrics.ts";
@@ -48,9 +48,8 @@ const FLAGS = {
   },
   "concurrency": {
     placeholder: "N",
-    help: "requests to the engine at once, at most",
+    help: `requests to the engine at once, at most (default ${MAX_CONCURRENCY}, from Docker 25 on 16)`,
     parse: parseConcurrency,
-    default: "100",
   },
   "container-label": {
     placeholder: "NAME",
@@ -102,7 +101,12 @@ async function start(options: ParsedFlags<typeof FLAGS>, _context: ExporterConte
   const { "docker-host": host, timeout: timeoutMs, concurrency, include, exclude } = options;
   const isWanted = (name: string): boolean => (include?.test(name) ?? true) && !exclude?.test(name);
   const stopping = new AbortController();
-  const api = new DockerApi({ host, tls: readTls(options), timeoutMs, concurrency });
+  const api = new DockerApi({
+    host,
+    tls: readTls(options),
+    timeoutMs,
+    concurrency: concurrency ?? MAX_CONCURRENCY,
+  });
   const counts = new EventCounts();
   const events = new EventStream({
     api,

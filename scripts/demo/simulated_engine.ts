@@ -55,6 +55,8 @@ export class SimulatedEngine implements AsyncDisposable {
   #ending = new AbortController();
   #server: Deno.HttpServer | undefined;
   #eventCount = 0n;
+  #atOnce = 0;
+  #mostAtOnce = 0;
 
   constructor(options: SimulatedEngineOptions) {
     this.#options = { cgroup: 1, apiVersion: "1.41", minApiVersion: "1.24", nowMs: Date.now, ...options };
@@ -124,7 +126,21 @@ export class SimulatedEngine implements AsyncDisposable {
     }
   }
 
+  /** The most requests so far that waited for an answer at the same time. */
+  get mostAtOnce(): number {
+    return this.#mostAtOnce;
+  }
+
   async #answer(request: Request): Promise<Response> {
+    this.#mostAtOnce = Math.max(this.#mostAtOnce, ++this.#atOnce);
+    try {
+      return await this.#respond(request);
+    } finally {
+      this.#atOnce--;
+    }
+  }
+
+  async #respond(request: Request): Promise<Response> {
     const { pathname, search, searchParams } = new URL(request.url);
     this.requests.push(`${request.method} ${pathname}${search}`);
     const [, version, path = ""] = /^(?:\/v([\d.]+))?(\/.*)$/.exec(pathname) ?? [];
