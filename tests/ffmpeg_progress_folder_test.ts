@@ -73,6 +73,7 @@ Deno.test("ProgressFolder takes no old file for a job until it grows", async () 
   folder.look();
   assertEquals(folder.shown(), ["before-reboot running 150"]);
   folder.write("before-reboot", progressText(175));
+  folder.age("before-reboot", -1);
   folder.look();
   assertEquals(folder.totals.frames, 25);
 });
@@ -84,6 +85,7 @@ Deno.test("ProgressFolder joins a job under way without counting twice what it d
   folder.look();
   folder.write("long", progressText(24_000));
   folder.write("short", progressText(310));
+  for (const name of ["long", "short"]) folder.age(name, -1);
   folder.look();
   assertEquals(folder.shown(), ["long running 24000", "short running 310"]);
   assertEquals(folder.totals.frames, 24_000 - 1999 * 12 + 10);

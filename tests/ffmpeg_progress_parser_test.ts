@@ -31,6 +31,7 @@ Deno.test("ProgressParser reads every value of a block", () => {
     duplicatedFrames: 3,
     droppedFrames: 4,
     averageSpeed: 1020,
+    encodingSeconds: undefined,
   }]);
 });
 
@@ -132,7 +133,7 @@ Deno.test("ProgressParser knows that a block it joins in the middle was the last
 });
 
 Deno.test("ProgressParser drops an overlong line, counts it once, and reads on", () => {
-  const long = `frame=1\n${"x=".repeat(MAX_LINE_LENGTH)}\nframe=2\nprogress=continue\n`;
+  const long = `frame=1\n${"x=".repeat(MAX_LINE_LENGTH)}\nfps=2\nprogress=continue\n`;
   for (const size of [1, 7, 4096, long.length]) {
     const data = bytes(long);
     const chunks = Array.from(
@@ -140,7 +141,7 @@ Deno.test("ProgressParser drops an overlong line, counts it once, and reads on",
       (_, index) => data.subarray(index * size, (index + 1) * size),
     );
     const { blocks, errors } = parseChunks(chunks);
-    assertEquals([blocks.map(({ frames }) => frames), errors], [[2], 1]);
+    assertEquals([blocks.map(({ frames, averageFps }) => [frames, averageFps]), errors], [[[1, 2]], 1]);
   }
 });
 

@@ -11,15 +11,15 @@ export const MAX_LINE_LENGTH = 4096;
 
 /** What a {@linkcode LineSplitter} tells. */
 export interface LineSplitterOptions {
-  /** Takes each line, without its end; empty lines are left out. */
-  readonly onLine: (line: string) => void;
+  /** Takes each line, as the part of a text from `start` to before `end`; empty lines are left out. */
+  readonly onLine: (text: string, start: number, end: number) => void;
   /** Told once of each line that was longer than {@linkcode MAX_LINE_LENGTH}, which is dropped. */
   readonly onOverlong: () => void;
 }
 
 /** Cuts text into lines; at most one line is held in memory. */
 export class LineSplitter {
-  readonly #onLine: (line: string) => void;
+  readonly #onLine: LineSplitterOptions["onLine"];
   readonly #onOverlong: () => void;
   #rest = "";
   #dropping: boolean;
@@ -33,7 +33,7 @@ export class LineSplitter {
 
   /** Takes the next chunk. */
   push(chunk: string): void {
-    const text = this.#rest + chunk;
+    const text = this.#rest === "" ? chunk : this.#rest + chunk;
     let start = 0;
     let lineFeed = text.indexOf("\n");
     let carriageReturn = text.indexOf("\r");
@@ -41,7 +41,7 @@ export class LineSplitter {
       const end = carriageReturn < 0 || (lineFeed >= 0 && lineFeed < carriageReturn)
         ? lineFeed
         : carriageReturn;
-      this.#take(text.slice(start, end));
+      this.#take(text, start, end);
       start = end + 1;
       if (end === lineFeed) lineFeed = text.indexOf("\n", start);
       else carriageReturn = text.indexOf("\r", start);
@@ -53,16 +53,16 @@ export class LineSplitter {
   end(): void {
     const rest = this.#rest;
     this.#rest = "";
-    this.#take(rest);
+    this.#take(rest, 0, rest.length);
   }
 
-  #take(line: string): void {
+  #take(text: string, start: number, end: number): void {
     if (this.#dropping) {
       this.#dropping = false;
       return;
     }
-    if (line.length > MAX_LINE_LENGTH) this.#onOverlong();
-    else if (line !== "") this.#onLine(line);
+    if (end - start > MAX_LINE_LENGTH) this.#onOverlong();
+    else if (end > start) this.#onLine(text, start, end);
   }
 
   #keep(rest: string): void {

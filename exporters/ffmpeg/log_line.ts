@@ -7,10 +7,12 @@
  * @module
  */
 import {
+  emptyBlock,
   MAX_QUANTIZERS,
-  type MutableProgressBlock,
+  parseBitrate,
   parseClock,
   parseNumber,
+  parseSpeed,
   type ProgressBlock,
 } from "./progress_block.ts";
 
@@ -18,7 +20,6 @@ import {
 const PAIR_REGEXP = /(L?)([a-z]+)=\s*([^\s=]+)/g;
 const SUMMARY_REGEXP = /^(\[out#\S+ @ \w+\] )?video:\S+ audio:\S+ .*muxing overhead/;
 const SIZE_REGEXP = /^(\d+)(B|kB|KiB)$/;
-const BITRATE_REGEXP = /^(-?\d.*)kbits\/s$/;
 
 /**
  * Returns what a line of ffmpeg's log says, or undefined if it is no status line.
@@ -26,7 +27,7 @@ const BITRATE_REGEXP = /^(-?\d.*)kbits\/s$/;
  */
 export function parseLogLine(line: string, onError: () => void): ProgressBlock | undefined {
   if (!line.includes("time=") || !line.includes("bitrate=")) return undefined;
-  const block: MutableProgressBlock = { final: false, quantizers: [] };
+  const block = emptyBlock();
   const read = <T>(text: string, parse: (text: string) => T | undefined): T | undefined => {
     if (text === "N/A") return undefined;
     const value = parse(text);
@@ -90,15 +91,4 @@ function parseSize(text: string): number | undefined {
   const value = parseNumber(amount ?? "");
   // ffmpeg divides by 1024 and wrote "kB" until version 7.
   return value === undefined ? undefined : unit === "B" ? value : value * 1024;
-}
-
-/** Parses `127.4kbits/s` to bytes per second. */
-export function parseBitrate(text: string): number | undefined {
-  const kilobits = parseNumber(BITRATE_REGEXP.exec(text)?.[1] ?? "");
-  return kilobits === undefined ? undefined : kilobits * 125;
-}
-
-/** Parses `1.01x`. */
-export function parseSpeed(text: string): number | undefined {
-  return text.endsWith("x") ? parseNumber(text.slice(0, -1)) : undefined;
 }

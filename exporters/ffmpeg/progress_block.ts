@@ -45,21 +45,78 @@ export type MutableProgressBlock =
   & { -readonly [K in keyof Omit<ProgressBlock, "quantizers">]: ProgressBlock[K] }
   & { quantizers: Quantizer[] };
 
-const NUMBER_REGEXP = /^-?\d+(?:\.\d*)?(?:e[+-]?\d+)?$/;
-const CLOCK_REGEXP = /^(-?)(\d+):(\d\d):(\d\d(?:\.\d*)?)$/;
+/** Returns a report that says nothing yet. Every field is there from the start, so that all have one shape. */
+export function emptyBlock(): MutableProgressBlock {
+  return {
+    final: false,
+    quantizers: [],
+    frames: undefined,
+    duplicatedFrames: undefined,
+    droppedFrames: undefined,
+    outputBytes: undefined,
+    mediaSeconds: undefined,
+    encodingSeconds: undefined,
+    averageFps: undefined,
+    averageSpeed: undefined,
+    averageBytesPerSecond: undefined,
+  };
+}
 
-/** Parses a number as C's printf writes it; undefined for anything else and for one beyond 2^53. */
-export function parseNumber(text: string): number | undefined {
-  if (!NUMBER_REGEXP.test(text)) return undefined;
-  const value = Number(text);
+const NUMBER_REGEXP = /^ *(-?\d+(?:\.\d*)?(?:e[+-]?\d+)?)$/;
+const CLOCK_REGEXP = /^ *(-?)(\d+):(\d\d):(\d\d(?:\.\d*)?)$/;
+/** Digits that a float holds exactly, whatever they are. */
+const EXACT_DIGITS = 15;
+const [ZERO, NINE, POINT, MINUS, SPACE] = [48, 57, 46, 45, 32];
+
+/**
+ * Parses a number as C's printf writes it, after any spaces; undefined for anything else and for one beyond 2^53.
+ * The range spares the caller a piece of text for each of a million numbers.
+ */
+export function parseNumber(text: string, from = 0, to: number = text.length): number | undefined {
+  let at = from;
+  while (at < to && text.charCodeAt(at) === SPACE) at++;
+  const isNegative = text.charCodeAt(at) === MINUS;
+  if (isNegative) at++;
+  const first = at;
+  let point = -1;
+  let digits = 0;
+  for (; at < to; at++) {
+    const code = text.charCodeAt(at);
+    if (code >= ZERO && code <= NINE) digits = digits * 10 + code - ZERO;
+    else if (code === POINT && point < 0 && at > first) point = at;
+    else break;
+  }
+  const length = at - first;
+  // Anything unusual: an exponent, many digits, no digits.
+  if (at < to || length === 0 || length > EXACT_DIGITS) return parseUnusual(text.slice(from, to));
+  const value = point < 0 ? digits : digits / 10 ** (at - point - 1);
+  return isNegative ? -value : value;
+}
+
+function parseUnusual(text: string): number | undefined {
+  const value = Number(NUMBER_REGEXP.exec(text)?.[1] ?? NaN);
   return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? value : undefined;
 }
 
 /** Parses `00:01:30.50`, or plain seconds as old versions wrote, to seconds. */
-export function parseClock(text: string): number | undefined {
-  const [, sign, hours, minutes, seconds] = CLOCK_REGEXP.exec(text) ?? [];
-  if (hours === undefined) return parseNumber(text);
+export function parseClock(text: string, from = 0, to: number = text.length): number | undefined {
+  const [, sign, hours, minutes, seconds] = CLOCK_REGEXP.exec(text.slice(from, to)) ?? [];
+  if (hours === undefined) return parseNumber(text, from, to);
   const value = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
   if (value > Number.MAX_SAFE_INTEGER) return undefined;
   return sign ? -value : value;
+}
+
+const BITRATE_UNIT = "kbits/s";
+
+/** Parses `127.4kbits/s` to bytes per second. */
+export function parseBitrate(text: string, from = 0, to: number = text.length): number | undefined {
+  if (!text.endsWith(BITRATE_UNIT, to)) return undefined;
+  const kilobits = parseNumber(text, from, to - BITRATE_UNIT.length);
+  return kilobits === undefined ? undefined : kilobits * 125;
+}
+
+/** Parses `1.01x`. */
+export function parseSpeed(text: string, from = 0, to: number = text.length): number | undefined {
+  return text.endsWith("x", to) ? parseNumber(text, from, to - 1) : undefined;
 }

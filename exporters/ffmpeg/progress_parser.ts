@@ -9,12 +9,14 @@
  * @module
  */
 import { LineSplitter } from "./line_splitter.ts";
-import { parseBitrate, parseLogLine, parseSpeed, parseSummary } from "./log_line.ts";
+import { parseLogLine, parseSummary } from "./log_line.ts";
 import {
+  emptyBlock,
   MAX_QUANTIZERS,
-  type MutableProgressBlock,
+  parseBitrate,
   parseClock,
   parseNumber,
+  parseSpeed,
   type ProgressBlock,
 } from "./progress_block.ts";
 
@@ -31,8 +33,31 @@ export interface ProgressParserOptions {
   readonly midStream?: boolean;
 }
 
+const SPACE = 32;
 // One byte is one character: no chunk border can fall within one, and no byte is invalid.
 const DECODER = new TextDecoder("latin1");
+
+/** A key of `-progress` and what it means. */
+interface Field {
+  readonly key: string;
+  readonly name: Exclude<keyof ProgressBlock, "quantizers" | "final">;
+  readonly parse: (text: string, from: number, to: number) => number | undefined;
+}
+
+// The last three say the same; out_time_ms has microseconds too, in spite of its name.
+const FIELDS: readonly Field[] = [
+  { key: "frame", name: "frames", parse: parseNumber },
+  { key: "fps", name: "averageFps", parse: parseNumber },
+  { key: "total_size", name: "outputBytes", parse: parseNumber },
+  { key: "dup_frames", name: "duplicatedFrames", parse: parseNumber },
+  { key: "drop_frames", name: "droppedFrames", parse: parseNumber },
+  { key: "bitrate", name: "averageBytesPerSecond", parse: parseBitrate },
+  { key: "speed", name: "averageSpeed", parse: parseSpeed },
+  { key: "out_time_us", name: "mediaSeconds", parse: parseMicroseconds },
+  { key: "out_time_ms", name: "mediaSeconds", parse: parseMicroseconds },
+  { key: "out_time", name: "mediaSeconds", parse: parseClock },
+];
+const FIELDS_BY_KEY_LENGTH = Map.groupBy(FIELDS, ({ key }) => key.length);
 const STREAM_QUANTIZER_REGEXP = /^stream_(\d{1,4})_(\d{1,4})_q$/;
 
 /** Reads one encode's reports. Memory is bounded by one line and one block. */
@@ -51,7 +76,10 @@ export class ProgressParser {
     this.#onBlock = onBlock;
     this.#onError = onError;
     this.#midBlock = midStream;
-    this.#lines = new LineSplitter({ onLine: (line) => this.#line(line), onOverlong: onError }, midStream);
+    this.#lines = new LineSplitter({
+      onLine: (text, start, end) => this.#line(text, start, end),
+      onOverlong: onError,
+    }, midStream);
   }
 
   /** Takes the next bytes. */
@@ -65,14 +93,15 @@ export class ProgressParser {
     this.#block = emptyBlock();
   }
 
-  #line(line: string): void {
-    const equals = line.indexOf("=");
-    if (equals < 0) return this.#summary(line);
-    if (line.indexOf("=", equals + 1) >= 0) return this.#status(line);
-    const key = line.slice(0, equals);
-    const text = line.slice(equals + 1).trim();
-    if (key === "progress") this.#close(text);
-    else if (text !== "N/A") this.#assign(key, text);
+  #line(text: string, start: number, end: number): void {
+    const equals = text.indexOf("=", start);
+    if (equals < 0 || equals >= end) return this.#summary(text.slice(start, end));
+    const next = text.indexOf("=", equals + 1);
+    if (next >= 0 && next < end) return this.#status(text.slice(start, end));
+    while (text.charCodeAt(end - 1) === SPACE) end--;
+    if (text.startsWith("progress=", start)) this.#close(text.slice(equals + 1, end));
+    else if (text.startsWith("stream_", start)) this.#quantizer(text, start, equals, end);
+    else this.#assign(text, start, equals, end);
   }
 
   #status(line: string): void {
@@ -105,46 +134,18 @@ export class ProgressParser {
     this.#onBlock(block);
   }
 
-  #assign(key: string, text: string): void {
-    const block = this.#block;
-    switch (key) {
-      case "frame":
-        block.frames = this.#read(text, parseNumber);
-        break;
-      case "fps":
-        block.averageFps = this.#read(text, parseNumber);
-        break;
-      case "total_size":
-        block.outputBytes = this.#read(text, parseNumber);
-        break;
-      case "out_time_us":
-      case "out_time_ms": // Microseconds too, in spite of its name.
-        block.mediaSeconds = this.#read(text, parseMicroseconds);
-        break;
-      case "out_time":
-        block.mediaSeconds ??= this.#read(text, parseClock);
-        break;
-      case "dup_frames":
-        block.duplicatedFrames = this.#read(text, parseNumber);
-        break;
-      case "drop_frames":
-        block.droppedFrames = this.#read(text, parseNumber);
-        break;
-      case "bitrate":
-        block.averageBytesPerSecond = this.#read(text, parseBitrate);
-        break;
-      case "speed":
-        block.averageSpeed = this.#read(text, parseSpeed);
-        break;
-      default:
-        if (key.startsWith("stream_")) this.#quantizer(key, text);
+  #assign(text: string, start: number, equals: number, end: number): void {
+    for (const { key, name, parse } of FIELDS_BY_KEY_LENGTH.get(equals - start) ?? []) {
+      if (!text.startsWith(key, start)) continue;
+      this.#block[name] ??= this.#read(text, equals + 1, end, parse);
+      return;
     }
   }
 
-  #quantizer(key: string, text: string): void {
-    const [, output, stream] = STREAM_QUANTIZER_REGEXP.exec(key) ?? [];
+  #quantizer(text: string, start: number, equals: number, end: number): void {
+    const [, output, stream] = STREAM_QUANTIZER_REGEXP.exec(text.slice(start, equals)) ?? [];
     if (output === undefined || stream === undefined) return;
-    const quantizer = this.#read(text, parseNumber);
+    const quantizer = this.#read(text, equals + 1, end, parseNumber);
     const { quantizers } = this.#block;
     if (quantizer === undefined || quantizers.length >= MAX_QUANTIZERS) return;
     const read = { output: String(Number(output)), stream: String(Number(stream)), quantizer };
@@ -153,18 +154,15 @@ export class ProgressParser {
     quantizers.push(read);
   }
 
-  #read(text: string, parse: (text: string) => number | undefined): number | undefined {
-    const value = parse(text);
+  #read(text: string, from: number, to: number, parse: Field["parse"]): number | undefined {
+    if (text.endsWith("N/A", to)) return undefined;
+    const value = parse(text, from, to);
     if (value === undefined) this.#onError();
     return value;
   }
 }
 
-function emptyBlock(): MutableProgressBlock {
-  return { final: false, quantizers: [] };
-}
-
-function parseMicroseconds(text: string): number | undefined {
-  const value = parseNumber(text);
+function parseMicroseconds(text: string, from: number, to: number): number | undefined {
+  const value = parseNumber(text, from, to);
   return value === undefined ? undefined : value / 1e6;
 }

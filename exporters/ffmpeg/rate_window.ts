@@ -50,7 +50,11 @@ export class RateWindow {
       this.#newest = (this.#newest + 1) % PLACES;
       this.#count = Math.min(this.#count + 1, PLACES);
     }
-    this.#rows.set([atMs, frames, mediaSeconds, outputBytes], this.#newest * WIDTH);
+    const row = this.#newest * WIDTH;
+    this.#rows[row] = atMs;
+    this.#rows[row + 1] = frames;
+    this.#rows[row + 2] = mediaSeconds;
+    this.#rows[row + 3] = outputBytes;
   }
 
   /** The rise over the window that ends now; undefined before the second report. */
