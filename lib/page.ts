@@ -18,6 +18,8 @@ export interface PageColumn {
   readonly metric: string;
   readonly title: string;
   readonly unit?: Unit;
+  /** Shows this label of the series that has the value 1, in place of the value: a state. */
+  readonly label?: string;
 }
 
 /** What an exporter's page shows of its metrics. */

@@ -170,3 +170,31 @@ for (
     },
   });
 }
+
+Deno.test({
+  name: "The FFmpeg exporter's page shows each job with its state, its numbers and a small chart",
+  ...BROWSER_TEST,
+  fn: async () => {
+    await using exporter = await startExporter("ffmpeg", { args: ["--stall-after=1h"] });
+    const block = (frame: number): string =>
+      `frame=${frame}\nout_time_us=${frame * 40_000}\nprogress=continue\n`;
+    const reports = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = reports.writable.getWriter();
+    const posted = fetch(`${exporter.url}/progress?job_id=movie&duration=100`, {
+      method: "POST",
+      body: reports.readable,
+    });
+    const encoder = new TextEncoder();
+    await writer.write(encoder.encode(block(25)));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await writer.write(encoder.encode(block(1250)));
+    await using browser = await launchBrowser();
+    const { page, complaints } = await openPage(browser, exporter.url);
+    await page.locator("tbody .spark path").waitFor({ state: "attached" });
+    const row = await page.locator("tbody tr").textContent() ?? "";
+    for (const text of ["movie", "running", "50.0 %", "1250"]) assertStringIncludes(row, text);
+    assertEquals(complaints, []);
+    await writer.close();
+    await posted;
+  },
+});

@@ -14,6 +14,7 @@ export const FFMPEG_PAGE: PageDescription = {
   table: {
     key: ["job_id"],
     columns: [
+      { metric: JOB_METRICS.state.name, title: "State", label: "state" },
       { metric: JOB_METRICS.speed.name, title: "Speed", unit: "x" },
       { metric: JOB_METRICS.fps.name, title: "Frames per second", unit: "fps" },
       { metric: JOB_METRICS.progress.name, title: "Done", unit: "ratio" },

@@ -18,6 +18,7 @@ import {
   parseNumber,
   parseSpeed,
   type ProgressBlock,
+  type Quantizer,
 } from "./progress_block.ts";
 
 /** What a {@linkcode ProgressParser} tells. */
@@ -143,15 +144,14 @@ export class ProgressParser {
   }
 
   #quantizer(text: string, start: number, equals: number, end: number): void {
-    const [, output, stream] = STREAM_QUANTIZER_REGEXP.exec(text.slice(start, equals)) ?? [];
-    if (output === undefined || stream === undefined) return;
+    const place = streamOf(text.slice(start, equals));
+    if (!place) return;
     const quantizer = this.#read(text, equals + 1, end, parseNumber);
     const { quantizers } = this.#block;
     if (quantizer === undefined || quantizers.length >= MAX_QUANTIZERS) return;
-    const read = { output: String(Number(output)), stream: String(Number(stream)), quantizer };
     // Nothing but ffmpeg's word says that a stream comes once a block.
-    if (quantizers.some((other) => other.output === read.output && other.stream === read.stream)) return;
-    quantizers.push(read);
+    if (quantizers.some(({ output, stream }) => output === place.output && stream === place.stream)) return;
+    quantizers.push({ ...place, quantizer });
   }
 
   #read(text: string, from: number, to: number, parse: Field["parse"]): number | undefined {
@@ -160,6 +160,20 @@ export class ProgressParser {
     if (value === undefined) this.#onError();
     return value;
   }
+}
+
+/** What the keys of quantizers mean, remembered: most jobs have the same few. */
+const streams = new Map<string, Omit<Quantizer, "quantizer"> | undefined>();
+const MAX_STREAMS = 256;
+
+function streamOf(key: string): Omit<Quantizer, "quantizer"> | undefined {
+  if (streams.has(key)) return streams.get(key);
+  const [, output, stream] = STREAM_QUANTIZER_REGEXP.exec(key) ?? [];
+  const place = output === undefined || stream === undefined
+    ? undefined
+    : { output: String(Number(output)), stream: String(Number(stream)) };
+  if (streams.size < MAX_STREAMS) streams.set(key, place);
+  return place;
 }
 
 function parseMicroseconds(text: string, from: number, to: number): number | undefined {

@@ -174,11 +174,12 @@ function sparkline(row) {
 function drawTable(families) {
   const { key, columns } = page.table;
   const rows = new Map();
-  for (const { metric } of columns) {
+  for (const { metric, label } of columns) {
     for (const { labels, value } of families.get(metric) ?? []) {
       const id = JSON.stringify(key.map((label) => labels[label]));
       if (!rows.has(id)) rows.set(id, { labels, values: {} });
-      rows.get(id).values[metric] ??= value;
+      if (label === undefined) rows.get(id).values[metric] ??= value;
+      else if (value === 1) rows.get(id).values[metric] = labels[label];
     }
   }
   const host = document.getElementById("table");
@@ -195,8 +196,14 @@ function drawTable(families) {
     const names = key.map((label, index) =>
       element(index === 0 ? "th" : "td", index === 0 ? { scope: "row" } : {}, labels[label] ?? "")
     );
-    const cells = columns.map(({ metric, unit }) =>
-      element("td", { class: "number" }, values[metric] === undefined ? "–" : format(values[metric], unit))
+    const cells = columns.map(({ metric, unit, label }) =>
+      label === undefined
+        ? element(
+          "td",
+          { class: "number" },
+          values[metric] === undefined ? "–" : format(values[metric], unit),
+        )
+        : element("td", {}, values[metric] ?? "–")
     );
     return element("tr", {}, ...names, element("td", {}, sparkline(labels)), ...cells);
   });
