@@ -41,13 +41,15 @@ export class HttpServer {
     // A body lasts as long as its encode.
     const server = createServer({ requestTimeout: 0, headersTimeout: 0, keepAliveTimeout: 0 });
     server.maxConnections = MAX_CONNECTIONS;
-    server.on("connection", (socket: Socket) => socket.setTimeout(BEGIN_TIMEOUT_MS, () => socket.destroy()));
+    // Whoever sends no whole request in time: node:http destroys its connection.
+    server.timeout = BEGIN_TIMEOUT_MS;
     server.on("clientError", (_error: Error, socket: Socket) => socket.destroy());
     server.on("request", (message, response: ServerResponse) => {
       const { socket } = message;
       socket.setTimeout(0);
+      if (accept(message, response)) return;
       response.once("close", () => socket.setTimeout(IDLE_TIMEOUT_MS));
-      if (!accept(message, response)) answer(message, response, options);
+      answer(message, response, options);
     });
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error) => reject(toDenoError(error)));

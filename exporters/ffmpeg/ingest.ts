@@ -49,6 +49,12 @@ export interface IngestOptions {
 /** Where a request comes from. */
 export type ClientInfo = { readonly remoteAddr: Pick<Deno.NetAddr, "hostname"> };
 
+/** A job that may report, or the reason why it may not. */
+interface Admission {
+  readonly id: string;
+  readonly opened: Job | RejectReason;
+}
+
 /** Takes reports and exit codes over HTTP. */
 export class Ingest {
   readonly #board: JobBoard;
@@ -84,7 +90,7 @@ export class Ingest {
       return new Response("Method not allowed\n", { status: STATUS_CODE.MethodNotAllowed, headers });
     }
     const isAllowed = isInRanges(remoteAddr.hostname, this.#from);
-    if (via) return this.#ingest(streamBody(request.body), { via, parameters: searchParams, isAllowed });
+    if (via) return this.#take(streamBody(request.body), this.#admit(via, searchParams, isAllowed));
     if (!isAllowed) return this.#answer(this.#board.reject("address"), remoteAddr.hostname);
     return this.#exit(exit?.[1] ?? "", searchParams.get("code") ?? "");
   }
@@ -93,22 +99,24 @@ export class Ingest {
   accept(message: IncomingMessage, response: ServerResponse): boolean {
     const { method, url = "" } = message;
     if (!url.startsWith("/progress?") || (method !== "POST" && method !== "PUT")) return false;
-    const parameters = new URLSearchParams(url.slice(url.indexOf("?")));
     const isAllowed = isInRanges(message.socket.remoteAddress ?? "", this.#from);
-    this.#ingest(messageBody(message), { via: "progress", parameters, isAllowed }).then(async (answer) => {
+    const admission = this.#admit("progress", new URLSearchParams(url.slice(url.indexOf("?"))), isAllowed);
+    this.#take(messageBody(message), admission).then(async (answer) => {
       response.writeHead(answer.status).end(await answer.text());
     });
     return true;
   }
 
-  async #ingest(
-    read: ReadBody,
-    { via, parameters, isAllowed }: { via: JobVia; parameters: URLSearchParams; isAllowed: boolean },
-  ): Promise<Response> {
+  /** Opens a job, or says why it is refused. */
+  #admit(via: JobVia, parameters: URLSearchParams, isAllowed: boolean): Admission {
     const id = cleanText(parameters.get("job_id") ?? "") || this.#anonymousId();
-    const opened = isAllowed
-      ? this.#board.open({ id, via, description: describeJob(parameters), startedMs: this.#board.nowMs() })
-      : this.#board.reject("address");
+    if (!isAllowed) return { id, opened: this.#board.reject("address") };
+    const startedMs = this.#board.nowMs();
+    return { id, opened: this.#board.open({ id, via, description: describeJob(parameters), startedMs }) };
+  }
+
+  /** Reads the body to its end. What it holds meanwhile it holds for each job: no parameters, no request. */
+  async #take(read: ReadBody, { id, opened }: Admission): Promise<Response> {
     this.#open++;
     try {
       if (typeof opened === "string") return await this.#refuse(read, opened, id);
