@@ -194,6 +194,22 @@ Deno.test("the exporter stops within a second though posts are open, and loses n
   connection.closeWrite();
 });
 
+Deno.test("the last reports of an encode arrive though its connection closes at once", async () => {
+  await using exporter = await startExporter("ffmpeg");
+  const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
+  for (let round = 0; round < 20; round++) {
+    using connection = await openPost(exporter, `job_id=job-${round}`);
+    // As ffmpeg does it where the kernel holds back small packets: two reports, the end and the close in one.
+    const reports = [progressText(25), progressText(50, { end: true })].map(chunk).join("");
+    await writeAll(connection, bytes(`${reports}0\r\n\r\n`));
+  }
+  await eventually(async () => {
+    const page = await exporter.metrics();
+    assertEquals(valueOf(page, 'ffmpeg_jobs{state="ended"}'), 20);
+    assertEquals(valueOf(page, "ffmpeg_frames_total"), 1000);
+  });
+});
+
 Deno.test("thousands of connections, one after another and cut anywhere, leave no job and no memory behind", async () => {
   await using exporter = await startExporter("ffmpeg", { args: ["--max-jobs=50"] });
   async function burst(count: number): Promise<void> {
