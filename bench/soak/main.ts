@@ -18,11 +18,10 @@ const RESULTS = new URL("../results/soak.json", import.meta.url);
 const DEFAULT_SECONDS = 600;
 /** What is measured before this is not judged: caches fill, code is compiled. */
 const WARM_UP_SECONDS = 120;
-/**
- * What memory may grow by from the first measurements after that to the last, in bytes: a flood leaves more or less
- * behind, as it happens.
- */
-const GROWTH_BYTES = 16 * 1024 * 1024;
+/** What memory in use may grow by from the first measurements after that to the last, in bytes. */
+const GROWTH_BYTES = 2 * 1024 * 1024;
+/** More resident memory than any of them may ever have, garbage and all, in bytes. */
+const MOST_BYTES = 256 * 1024 * 1024;
 /** What the number of open files may grow by: connections of the scrapers that are kept. */
 const GROWTH_FILES = 24;
 
@@ -45,6 +44,7 @@ async function main(args: readonly string[]): Promise<number> {
   const violations = outcomes.flatMap(({ name, result, growth }) =>
     [
       ...result.violations,
+      ...(mostBytes(result) > MOST_BYTES ? [`memory reached ${megabytes(mostBytes(result))}`] : []),
       ...(growth ? judgeGrowth(growth) : []),
     ].map((violation) => `${name}: ${violation}`)
   );
@@ -74,6 +74,10 @@ function parse(args: readonly string[]): { seconds: number; seed: number } {
   return { seconds, seed };
 }
 
+function mostBytes({ measurements }: SoakResult): number {
+  return Math.max(...measurements.map(({ anonymousBytes }) => anonymousBytes));
+}
+
 /** The first and the last third after warming up; undefined when that was too short to tell. */
 function growthOf(measurements: readonly Measurement[]): Growth | undefined {
   const warm = measurements.filter(({ second }) => second >= WARM_UP_SECONDS);
@@ -89,6 +93,7 @@ function medianOf(measurements: readonly Measurement[]): Measurement {
   return {
     second: median("second"),
     anonymousBytes: median("anonymousBytes"),
+    usedBytes: median("usedBytes"),
     openFiles: median("openFiles"),
     series: median("series"),
   };
@@ -96,8 +101,8 @@ function medianOf(measurements: readonly Measurement[]): Measurement {
 
 function judgeGrowth({ first, last }: Growth): string[] {
   const violations: string[] = [];
-  if (last.anonymousBytes > first.anonymousBytes + GROWTH_BYTES) {
-    violations.push(`memory grew from ${megabytes(first)} to ${megabytes(last)}`);
+  if (last.usedBytes > first.usedBytes + GROWTH_BYTES) {
+    violations.push(`memory in use grew from ${megabytes(first.usedBytes)} to ${megabytes(last.usedBytes)}`);
   }
   if (last.openFiles > first.openFiles + GROWTH_FILES) {
     violations.push(`open files grew from ${first.openFiles} to ${last.openFiles}`);
@@ -112,13 +117,16 @@ function summary(
   const count = Object.values(faults).reduce((sum, each) => sum + each, 0);
   const [first, last] = growth ? [growth.first, growth.last] : [measurements[0], measurements.at(-1)];
   const range = (key: "openFiles" | "series"): string => `${first?.[key]} to ${last?.[key]}`;
-  return `${scrapes} scrapes, ${compared} values compared, ${count} faults; anonymous memory ` +
-    `${first && megabytes(first)} to ${last && megabytes(last)}, open files ${range("openFiles")}, ` +
-    `series ${range("series")}`;
+  const memory = (key: "usedBytes" | "anonymousBytes"): string =>
+    `${megabytes(first?.[key] ?? NaN)} to ${megabytes(last?.[key] ?? NaN)}`;
+  return `${scrapes} scrapes, ${compared} values compared, ${count} faults; memory in use ${
+    memory("usedBytes")
+  }, ` +
+    `anonymous ${memory("anonymousBytes")}, open files ${range("openFiles")}, series ${range("series")}`;
 }
 
-function megabytes({ anonymousBytes }: Measurement): string {
-  return `${(anonymousBytes / 1e6).toFixed(1)} MB`;
+function megabytes(bytes: number): string {
+  return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 function say(line: string): void {

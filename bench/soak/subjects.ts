@@ -44,15 +44,13 @@ export const SUBJECTS: Readonly<Record<ExporterName, () => Promise<Subject>>> = 
 };
 
 /**
- * With so small a heap V8 collects early: what grows in spite of that is kept, and a leak ends the process.
- * Left alone, it lets the heap of an idle exporter grow for hours before it looks what is still in use.
+ * How they are started: a program of the tests adds a page that tells what memory is in use after collecting
+ * garbage. V8 lets that of an idle process lie for hours.
  */
-const HEAP = "--max-old-space-size=48";
-
-const START: RigOptions = {
-  ...(typeof WITHOUT_OVERRIDE.start === "function" ? {} : WITHOUT_OVERRIDE.start),
-  v8: HEAP,
-};
+function startOf(name: ExporterName): RigOptions {
+  const withoutOverride = typeof WITHOUT_OVERRIDE.start === "function" ? {} : WITHOUT_OVERRIDE.start;
+  return { ...withoutOverride, script: `tests/support/probes/${name}.ts`, v8: "--expose-gc" };
+}
 
 /** Those that a running exporter can meet again and again. */
 function repeatable<R extends Rig>(faults: readonly Fault<R>[]): Fault[] {
@@ -65,7 +63,7 @@ function repeatable<R extends Rig>(faults: readonly Fault<R>[]): Fault[] {
 }
 
 async function cpuSubject(): Promise<Subject> {
-  const rig = await CpuRig.create(START);
+  const rig = await CpuRig.create(startOf("cpu"));
   const drawn = new Map(rig.paths.map((path) => [path, 0]));
   return {
     rig,
@@ -89,7 +87,7 @@ async function cpuSubject(): Promise<Subject> {
 }
 
 async function gpuSubject(): Promise<Subject> {
-  const rig = await GpuRig.create(START);
+  const rig = await GpuRig.create(startOf("gpu"));
   return {
     rig,
     faults: repeatable(GPU_FAULTS.faults),
@@ -120,7 +118,7 @@ const JOB_TTL_MS = 2_000;
 const MOST_JOBS = 8;
 
 async function ffmpegSubject(): Promise<Subject> {
-  const rig = await FfmpegRig.create({ ...START, args: [`--job-ttl=${JOB_TTL_MS}ms`] });
+  const rig = await FfmpegRig.create({ ...startOf("ffmpeg"), args: [`--job-ttl=${JOB_TTL_MS}ms`] });
   let started = 0;
   return {
     rig,
@@ -159,7 +157,7 @@ const POOL = 12;
 const ACTIONS = ["start", "die", "oom", "restart"] as const;
 
 async function dockerSubject(): Promise<Subject> {
-  const rig = await DockerRig.create(START);
+  const rig = await DockerRig.create(startOf("docker"));
   const { engine } = rig;
   const events = new Map<string, number>(FOLLOWED_ACTIONS.map((action) => [action, 0]));
   const pool = Array.from({ length: POOL }, (_, index) => simulatedContainer(100 + index));

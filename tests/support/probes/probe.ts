@@ -1,6 +1,6 @@
 /**
- * Runs an exporter with one page more, `/permissions`: what it may do while it serves. Any permission in part or
- * whole counts.
+ * Runs an exporter with two pages more: `/permissions`, what it may do while it serves, and `/memory`, what of its
+ * memory is in use once all garbage is collected (with `--v8-flags=--expose-gc`).
  *
  * @module
  */
@@ -25,13 +25,24 @@ export async function runProbe<F extends Flags>(program: ExporterProgram<F>): Pr
       ...exporter,
       handle(request, info): ReturnType<NonNullable<Exporter["handle"]>> {
         const { pathname, searchParams } = new URL(request.url);
-        return pathname === "/permissions"
-          ? Response.json(states(searchParams))
-          : exporter.handle?.(request, info);
+        switch (pathname) {
+          case "/permissions":
+            return Response.json(states(searchParams));
+          case "/memory":
+            return Response.json(memoryInUse());
+        }
+        return exporter.handle?.(request, info);
       },
     };
   };
   Deno.exit(await runExporter({ ...program, start }, Deno.args));
+}
+
+/** Bytes that JavaScript holds, outside of V8's heap too. */
+function memoryInUse(): number {
+  (globalThis as { gc?: () => void }).gc?.();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
 }
 
 function states(asked: URLSearchParams): PermissionStates {
