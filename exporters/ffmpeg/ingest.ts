@@ -96,10 +96,10 @@ export class Ingest {
   }
 
   /** Takes a report from node:http, without the cost of a fetch request; false: not one. */
-  accept(message: IncomingMessage, response: ServerResponse): boolean {
+  accept(message: IncomingMessage, response: ServerResponse, remoteAddr: Deno.NetAddr): boolean {
     const { method, url = "" } = message;
     if (!url.startsWith("/progress?") || (method !== "POST" && method !== "PUT")) return false;
-    const isAllowed = isInRanges(message.socket.remoteAddress ?? "", this.#from);
+    const isAllowed = isInRanges(remoteAddr.hostname, this.#from);
     const admission = this.#admit("progress", new URLSearchParams(url.slice(url.indexOf("?"))), isAllowed);
     this.#take(messageBody(message), admission).then(async (answer) => {
       response.writeHead(answer.status).end(await answer.text());

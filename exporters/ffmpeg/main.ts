@@ -83,8 +83,12 @@ export const PROGRAM = {
       handle: (request, info) => ingest.handle(request, info),
       // ffmpeg sends no password with its reports: they are let in by their address.
       openPaths: ["/progress"],
-      listen: (options) =>
-        HttpServer.listen({ ...options, accept: (message, response) => ingest.accept(message, response) }),
+      listen: (address) =>
+        new HttpServer({
+          ...address,
+          log,
+          accept: (message, response, from) => ingest.accept(message, response, from),
+        }),
       stop(): void {
         clearInterval(timer);
         folder?.stop();

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { assert, assertAlmostEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertStringIncludes } from "@std/assert";
 import { eventually } from "../exporter_process.ts";
 import { readPage, type Rig, valueIn } from "../rigs/rig.ts";
 import { ClockShift } from "../clock_shift.ts";
@@ -14,6 +14,8 @@ import type { Fault } from "./fault.ts";
 export interface AnyFaultOptions<R extends Rig> {
   /** What is seen when no file can be opened any more; left out for an exporter that opens none. */
   readonly noDescriptors?: Pick<Fault, "values" | "up" | "reason" | "health" | "healthAfter" | "metrics">;
+  /** It goes on accepting connections when there are descriptors again. */
+  readonly acceptsAgain?: boolean;
   /** Makes it open its source anew, where it would go on with what is open. */
   readonly reopen?: (rig: R) => Promise<void>;
 }
@@ -26,7 +28,9 @@ const HEAP_MIB = 48;
 const FLOOD_BYTES = 96 * 1024 * 1024;
 
 /** The faults for one exporter. */
-export function anyFaults<R extends Rig>({ noDescriptors, reopen }: AnyFaultOptions<R> = {}): Fault<R>[] {
+export function anyFaults<R extends Rig>(
+  { noDescriptors, acceptsAgain = false, reopen }: AnyFaultOptions<R> = {},
+): Fault<R>[] {
   return [
     {
       kind: "flooding",
@@ -46,20 +50,7 @@ export function anyFaults<R extends Rig>({ noDescriptors, reopen }: AnyFaultOpti
     clockFault("a day ahead", DAY_SECONDS),
     clockFault("a day back", -DAY_SECONDS),
     ...(noDescriptors ? [noFileFault(noDescriptors, reopen)] : []),
-    {
-      kind: "out of file descriptors",
-      what: "there is none even for the next client",
-      values: "ends",
-      health: "Cannot accept connections any more",
-      needs: ["prlimit"],
-      inject: async (rig) => {
-        await setOpenFileLimit(rig.exporter.pid, 3);
-        await fetch(`${rig.exporter.url}/-/ready`, { headers: { connection: "close" } })
-          .then((response) => response.body?.cancel(), () => {});
-        await Deno.connect({ port: rig.exporter.port }).then((client) => client.close(), () => {});
-      },
-      heal: () => {},
-    },
+    acceptsAgain ? waitingClientFault(noDescriptors) : NO_CLIENT_FAULT,
     {
       kind: "memory limit",
       what: `it may use ${HEAP_MIB} MiB of heap while ${CLIENTS} clients scrape`,
@@ -94,6 +85,48 @@ export function anyFaults<R extends Rig>({ noDescriptors, reopen }: AnyFaultOpti
       heal: () => {},
     },
   ];
+}
+
+/** `Deno.serve` stops for good when it cannot accept a connection. */
+const NO_CLIENT_FAULT: Fault = {
+  kind: "out of file descriptors",
+  what: "there is none even for the next client",
+  values: "ends",
+  health: "Cannot accept connections any more",
+  needs: ["prlimit"],
+  inject: async (rig) => {
+    await setOpenFileLimit(rig.exporter.pid, 3);
+    await fetch(`${rig.exporter.url}/-/ready`, { headers: { connection: "close" } })
+      .then((response) => response.body?.cancel(), () => {});
+    await Deno.connect({ port: rig.exporter.port }).then((client) => client.close(), () => {});
+  },
+  heal: () => {},
+};
+
+/** An exporter that accepts again answers the client that had to wait. */
+function waitingClientFault(seen: AnyFaultOptions<Rig>["noDescriptors"]): Fault {
+  let client: Deno.TcpConn | undefined;
+  return {
+    kind: "out of file descriptors",
+    what: "there is none even for the next client, who waits",
+    values: "goes on",
+    ...seen,
+    metrics: "the client that waits is answered once it is over",
+    needs: ["prlimit"],
+    inject: async (rig) => {
+      await Promise.all(Array.from({ length: 8 }, () => readPage(rig)));
+      await setOpenFileLimit(rig.exporter.pid, 3);
+      client = await Deno.connect({ port: rig.exporter.port });
+      await client.write(new TextEncoder().encode("GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n"));
+    },
+    heal: async (rig) => {
+      using waiting = client;
+      await setOpenFileLimit(rig.exporter.pid, 4096);
+      const buffer = new Uint8Array(1024);
+      const length = await waiting?.read(buffer) ?? 0;
+      assertStringIncludes(new TextDecoder().decode(buffer.subarray(0, length)), "HTTP/1.1 200");
+    },
+  };
 }
 
 function noFileFault<R extends Rig>(

@@ -162,6 +162,7 @@ export const FFMPEG_FAULTS: FaultSet<FfmpegRig> = {
     },
     ...anyFaults({
       noDescriptors: { values: "withheld", reason: "invalid", health: "Too many open files" },
+      acceptsAgain: true,
     }),
   ],
 };
