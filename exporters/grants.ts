@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { type ExporterName, permissionFlags } from "./catalog.ts";
+import { denoFlags, type ExporterName } from "./catalog.ts";
 
 /** Grants by permission: `{ read: ["/run/powercap"], net: ["0.0.0.0:9510"] }`. */
 export type Grants = Partial<Record<"read" | "write" | "ffi" | "net", readonly string[]>>;
@@ -12,7 +12,7 @@ export type Grants = Partial<Record<"read" | "write" | "ffi" | "net", readonly s
 /** What the task of an exporter grants. */
 export function taskGrants(name: ExporterName): Grants {
   const grants: Record<string, string[]> = {};
-  for (const flag of permissionFlags(name)) {
+  for (const flag of denoFlags(name)) {
     const [, permission, values] = /^--allow-(\w+)=(.+)$/.exec(flag) ?? [];
     if (permission && values) grants[permission] = values.split(",");
   }
@@ -29,7 +29,7 @@ export function grantsFor(name: ExporterName, args: readonly string[]): Grants {
 /** The same as {@linkcode grantsFor}, as flags for `deno run` and `deno compile`. */
 export function grantFlags(name: ExporterName, grants: Grants): string[] {
   const left = new Map(Object.entries(grants));
-  const taken = permissionFlags(name).flatMap((flag) => {
+  const taken = denoFlags(name).flatMap((flag) => {
     const permission = /^--allow-(\w+)=/.exec(flag)?.[1];
     if (permission === undefined) return [flag];
     const values = left.get(permission) ?? [];

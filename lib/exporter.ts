@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { CATALOG, type ExporterName, permissionFlags, VERSION } from "../exporters/catalog.ts";
+import { CATALOG, denoFlags, type ExporterName, VERSION } from "../exporters/catalog.ts";
 import { type Collector, CollectorRunner } from "./collector.ts";
 import { createLogger, LOG_FORMATS, LOG_LEVELS, type Logger } from "./log.ts";
 import {
@@ -339,7 +339,8 @@ function stopSignal(): Promise<Deno.Signal> {
 
 function helpText(program: { name: ExporterName; summary: string }, flags: Flags): string {
   const { artifact, port } = CATALOG[program.name];
-  const permissions = permissionFlags(program.name);
+  const flagsOfDeno = denoFlags(program.name);
+  const permissions = flagsOfDeno.filter((flag) => !flag.startsWith("--v8-flags"));
   return `${artifact} ${VERSION}: ${program.summary}
 
 Usage: ${artifact} [FLAGS]
@@ -350,7 +351,7 @@ Permissions it needs:
 ${permissions.map((flag) => `  ${flag}`).join("\n")}
 
 Example:
-  deno run ${permissions.join(" ")} exporters/${program.name}/main.ts
+  deno run ${flagsOfDeno.join(" ")} exporters/${program.name}/main.ts
   curl http://127.0.0.1:${port}/metrics
 `;
 }

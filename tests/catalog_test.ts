@@ -1,7 +1,7 @@
 /** Walks the catalog and names whatever an exporter is missing. */
 import { assertEquals } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import { CATALOG, type ExporterName, permissionFlags } from "../exporters/catalog.ts";
+import { CATALOG, denoFlags, type ExporterName } from "../exporters/catalog.ts";
 import { ROOT } from "./support/exporter_process.ts";
 
 /** Whether `folder` holds an entry whose name matches. */
@@ -44,7 +44,7 @@ for (const [name, { port, artifact }] of Object.entries(CATALOG)) {
   });
 
   Deno.test(`Exporter "${name}" is granted its own port and nothing without bounds`, () => {
-    const flags = permissionFlags(name as ExporterName);
+    const flags = denoFlags(name as ExporterName);
     assertEquals(flags.includes("--no-prompt"), true);
     assertEquals(flags.filter((flag) => flag.startsWith("--allow-") && !flag.includes("=")), []);
     const net = flags.find((flag) => flag.startsWith("--allow-net="));

@@ -1,7 +1,7 @@
 /** The GPU exporter as a process, with the permissions of production, on the stand-in library. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname } from "@std/path";
-import { permissionFlags } from "../exporters/catalog.ts";
+import { denoFlags } from "../exporters/catalog.ts";
 import { eventually, startExporter } from "./support/exporter_process.ts";
 import { sampleOf, startGpuExporter } from "./support/gpu_exporter.ts";
 import { NvmlStub, readScript } from "./support/nvml_stub.ts";
@@ -150,7 +150,7 @@ Deno.test({
 Deno.test("gpu exporter says which flag is missing, and serves", async () => {
   await using exporter = await startExporter("gpu", { permissions: ["--no-prompt", "--allow-net=0.0.0.0"] });
   const { sources: [source] } = await exporter.health();
-  const flag = permissionFlags("gpu").find((flag) => flag.startsWith("--allow-ffi="));
+  const flag = denoFlags("gpu").find((flag) => flag.startsWith("--allow-ffi="));
   assertStringIncludes(source?.reason ?? "", `start with "${flag}"`);
   assertStringIncludes(await exporter.metrics(), "gpu_devices 0\n");
 });

@@ -1,6 +1,6 @@
 /** The life of an exporter, on the cpu exporter as the one with the least needs. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { CATALOG, type ExporterName, permissionFlags, VERSION } from "../exporters/catalog.ts";
+import { CATALOG, denoFlags, type ExporterName, VERSION } from "../exporters/catalog.ts";
 import { eventually, ROOT, setupFlags, startExporter, testPermissions } from "./support/exporter_process.ts";
 
 interface Ended {
@@ -26,7 +26,8 @@ async function runToEnd(
 Deno.test("--help names the permissions and an example, --version the versions", async () => {
   const help = await runToEnd("cpu", ["--help"]);
   assertEquals(help.code, 0);
-  for (const flag of permissionFlags("cpu")) assertStringIncludes(help.stdout, `\n  ${flag}\n`);
+  for (const flag of denoFlags("cpu")) assertStringIncludes(help.stdout, flag);
+  assertStringIncludes(help.stdout, "\n  --allow-read=/run/powercap\n");
   assertStringIncludes(help.stdout, "curl http://127.0.0.1:9510/metrics");
   const version = await runToEnd("cpu", ["--version"]);
   assertEquals(version.code, 0);
@@ -60,7 +61,7 @@ Deno.test("A port in use ends the start with 1 and a sentence", async () => {
 });
 
 Deno.test("A port that the permissions do not cover ends the start with 1 and names the flag", async () => {
-  const { code, stderr } = await runToEnd("cpu", ["--port=9999"], permissionFlags("cpu"));
+  const { code, stderr } = await runToEnd("cpu", ["--port=9999"], denoFlags("cpu"));
   assertEquals(code, 1);
   assertStringIncludes(stderr, 'start with "--allow-net=0.0.0.0:9999"');
 });

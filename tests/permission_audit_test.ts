@@ -1,6 +1,6 @@
 /** What each exporter may do is what it does, and what it does is what it may do. */
 import { assertEquals } from "@std/assert";
-import { CATALOG, type ExporterName, permissionFlags } from "../exporters/catalog.ts";
+import { CATALOG, denoFlags, type ExporterName } from "../exporters/catalog.ts";
 import { Audit, covers, grantsOf, type Use } from "./support/audit.ts";
 import { makeCertificates } from "./support/certificates.ts";
 import { eventually, startExporter } from "./support/exporter_process.ts";
@@ -96,7 +96,7 @@ for (const name of NAMES) {
     ignore: needs("unshare").ignore || needsRoot().ignore,
     fn: async () => {
       using audit = new Audit();
-      const flags = permissionFlags(name);
+      const flags = denoFlags(name);
       // A network of its own, so that the port is free.
       await using exporter = await startExporter(name, {
         prefix: ["unshare", "--net"],

@@ -6,11 +6,11 @@
  *
  * @module
  */
-import { permissionFlags } from "../catalog.ts";
+import { denoFlags } from "../catalog.ts";
 import { NVML_SYMBOLS, type NvmlSymbols } from "./nvml_symbols.ts";
 
 /** Where distributions put the library: the grants of the `gpu` task, in its order. */
-export const NVML_PATHS: readonly string[] = permissionFlags("gpu")
+export const NVML_PATHS: readonly string[] = denoFlags("gpu")
   .flatMap((flag) => flag.match(/^--allow-ffi=(.+)$/)?.[1]?.split(",") ?? []);
 
 const BLOCKING_SYMBOLS: Deno.ForeignLibraryInterface = Object.fromEntries(

@@ -4,7 +4,7 @@
  * @module
  */
 import { fromFileUrl } from "@std/path";
-import { type ExporterName, permissionFlags } from "../../exporters/catalog.ts";
+import { denoFlags, type ExporterName } from "../../exporters/catalog.ts";
 import type { HealthReport } from "../../lib/server.ts";
 
 /** This project's folder. */
@@ -50,7 +50,7 @@ export function setupFlags(): string[] {
 
 /** The permission flags of an exporter's task, with its fixed port widened to any. */
 export function testPermissions(name: ExporterName): string[] {
-  return permissionFlags(name).map((flag) => flag.replace(/(--allow-net=)0\.0\.0\.0:\d+/, "$10.0.0.0"));
+  return denoFlags(name).map((flag) => flag.replace(/(--allow-net=)0\.0\.0\.0:\d+/, "$10.0.0.0"));
 }
 
 /** Starts an exporter and waits until it listens. @throws {Error} with its output when it ends instead */

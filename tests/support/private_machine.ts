@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { permissionFlags } from "../../exporters/catalog.ts";
+import { denoFlags } from "../../exporters/catalog.ts";
 import type { HealthReport } from "../../lib/server.ts";
 import { type ExporterProcess, ROOT, startExporter, type StartOptions } from "./exporter_process.ts";
 
@@ -48,7 +48,7 @@ export async function startPrivately(
   options: StartOptions & { user?: number } = {},
 ): Promise<PrivateExporter> {
   const process = await startExporter("cpu", {
-    permissions: permissionFlags("cpu"),
+    permissions: denoFlags("cpu"),
     ...options,
     args: ["--port=9510", ...options.args ?? []],
     prefix: [
