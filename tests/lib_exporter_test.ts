@@ -169,3 +169,16 @@ Deno.test("Garbage, silence and half requests change nothing for the next scrape
   for (const connection of open) connection.close();
   await eventually(async () => assertEquals((await exporter.health()).exporter, "cpu"));
 });
+
+Deno.test("Every exporter answers a client that asks again on the same connection", async () => {
+  for (const name of Object.keys(CATALOG) as ExporterName[]) {
+    await using exporter = await startExporter(name);
+    using connection = await Deno.connect({ port: exporter.port });
+    const buffer = new Uint8Array(65_536);
+    for (let round = 0; round < 3; round++) {
+      await connection.write(new TextEncoder().encode("GET /-/ready HTTP/1.1\r\nHost: x\r\n\r\n"));
+      const length = await connection.read(buffer) ?? 0;
+      assertStringIncludes(new TextDecoder().decode(buffer.subarray(0, length)), "HTTP/1.1 200", name);
+    }
+  }
+});

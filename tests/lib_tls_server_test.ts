@@ -299,3 +299,15 @@ Deno.test({
     }
   },
 });
+
+Deno.test({
+  name: "A client that asks again does so on the same connection",
+  ...PROGRAMS,
+  fn: async () => {
+    await using certificates = await makeCertificates();
+    await using server = listen(await material(certificates, await certificates.issue("server")));
+    const again = `https://localhost:${server.addr.port}/again`;
+    const { out } = await curl(server, certificates, "-w", "%{num_connects}\n", again);
+    assertEquals(out.match(/^\d+$/gm), ["1", "0"]);
+  },
+});

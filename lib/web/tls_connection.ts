@@ -75,6 +75,8 @@ export class TlsConnection {
       this.#begin(response);
       answer(message, response, { ...options, remoteAddr });
     });
+    // node:http closes a connection after its first answer when its server does not listen.
+    Object.defineProperty(server, "listening", { value: true });
     server.on("secureConnection", (socket: TLSSocket) => {
       if (!admits(socket, material.clientAuth, verified)) this.#socket.destroy();
     });
