@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { grantFlags, grantsFor } from "../exporters/grants.ts";
 import { setupFlags } from "../tests/support/exporter_process.ts";
 import { SimulatedMachine } from "../scripts/demo/powercap_machine.ts";
 import {
@@ -58,29 +59,31 @@ export async function bench(): Promise<Report> {
   machine.advance(1);
   await linkClassFolder(tree, sysfs);
   const timer = setInterval(() => machine.advance(0.5), 500);
-  const deno = (args: string[]): string[] => ["run", ...setupFlags(), "--no-prompt", ...args];
+  const flags = [`--powercap=${tree}`, `--port=${PORTS.exporter}`];
   const exporter: TargetCommand = {
     name: "cpu exporter",
     command: Deno.execPath(),
-    args: deno([
-      `--allow-read=${tree}`,
-      `--allow-net=0.0.0.0:${PORTS.exporter}`,
+    args: [
+      "run",
+      ...setupFlags(),
+      ...grantFlags("cpu", grantsFor("cpu", flags)),
       "exporters/cpu/main.ts",
-      `--powercap=${tree}`,
-      `--port=${PORTS.exporter}`,
-    ]),
+      ...flags,
+    ],
     url: `http://127.0.0.1:${PORTS.exporter}/metrics`,
   };
   const size = await pageSize(exporter);
   const bare: TargetCommand = {
     name: "bare Deno.serve",
     command: Deno.execPath(),
-    args: deno([
+    args: [
+      "run",
+      "--no-prompt",
       `--allow-net=0.0.0.0:${PORTS.bare}`,
       "bench/bare_server.ts",
       String(PORTS.bare),
       String(size),
-    ]),
+    ],
     url: `http://127.0.0.1:${PORTS.bare}/metrics`,
   };
   const node: TargetCommand = {
