@@ -19,6 +19,8 @@ export class ConnectionStream extends Duplex {
   constructor(connection: Deno.TcpConn) {
     super({ allowHalfOpen: false });
     this.#connection = connection;
+    // node:http writes head and body apart: held back until the first is acknowledged, an answer takes 40 ms.
+    connection.setNoDelay();
     this.whenClosed = new Promise((resolve) => this.once("close", resolve));
     // Errors are the client's doing, and a close follows.
     this.on("error", () => this.destroy());
