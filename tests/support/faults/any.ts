@@ -109,6 +109,8 @@ function waitingClientFault(seen: AnyFaultOptions<Rig>["noDescriptors"]): Fault 
   return {
     kind: "out of file descriptors",
     what: "there is none even for the next client, who waits",
+    // Of many scrapes, one would take a new connection sooner or later.
+    once: true,
     values: "goes on",
     ...seen,
     metrics: "the client that waits is answered once it is over",
@@ -136,6 +138,7 @@ function noFileFault<R extends Rig>(
   return {
     kind: "out of file descriptors",
     what: "no file or socket can be opened any more; the scraper is connected",
+    once: true,
     ...seen,
     needs: ["prlimit"],
     inject: async (rig) => {

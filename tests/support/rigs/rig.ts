@@ -18,7 +18,7 @@ import { promtoolCheck } from "../promtool.ts";
 export interface RigOptions extends Pick<StartOptions, "prefix" | "env" | "script"> {
   /** Flags of the exporter, after those that lead it to the rig's source. */
   args?: string[];
-  /** Flags of V8: `--max-old-space-size=64`. */
+  /** Flags of V8, beside those of the task: `--max-old-space-size=64`. */
   v8?: string;
   /** The source is not there when the exporter starts. */
   absent?: boolean;
@@ -59,8 +59,9 @@ export function startOnRig(
   return startExporter(name, {
     args: all,
     permissions: [
-      ...grantFlags(name, grantsFor(name, all)),
-      ...(options.v8 === undefined ? [] : [`--v8-flags=${options.v8}`]),
+      ...grantFlags(name, grantsFor(name, all)).map((flag) =>
+        options.v8 !== undefined && flag.startsWith("--v8-flags=") ? `${flag},${options.v8}` : flag
+      ),
     ],
     ...(options.prefix && { prefix: options.prefix }),
     ...(options.env && { env: options.env }),
