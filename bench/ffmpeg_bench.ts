@@ -5,6 +5,8 @@
  * @module
  */
 import { ProgressParser } from "../exporters/ffmpeg/progress_parser.ts";
+import { grantFlags, grantsFor } from "../exporters/grants.ts";
+import { setupFlags } from "../tests/support/exporter_process.ts";
 import { block, openFiles, openPosts, report, type Sink } from "./ffmpeg_clients.ts";
 import { NaiveParser } from "./ffmpeg_naive_parser.ts";
 import {
@@ -74,20 +76,16 @@ async function withExporter(
   args: readonly string[] = [],
 ): Promise<Row> {
   const folder = await Deno.makeTempDir({ prefix: "ffmpeg-bench-" });
-  const flags = Deno.readTextFileSync(".setup/flags").trim().split(/\s+/).filter(Boolean);
+  const flags = [`--port=${PORT}`, `--progress-dir=${folder}`, ...args];
   const target = await startTarget({
     name: "ffmpeg",
     command: Deno.execPath(),
     args: [
       "run",
-      ...flags,
-      "--no-prompt",
-      `--allow-net=0.0.0.0:${PORT}`,
-      `--allow-read=${folder}`,
+      ...setupFlags(),
+      ...grantFlags("ffmpeg", grantsFor("ffmpeg", flags)),
       "exporters/ffmpeg/main.ts",
-      `--port=${PORT}`,
-      `--progress-dir=${folder}`,
-      ...args,
+      ...flags,
     ],
     url: `http://127.0.0.1:${PORT}/metrics`,
   });

@@ -14,9 +14,9 @@ import { answer, type AnswerOptions } from "../../lib/web/fetch_adapter.ts";
 /** Connections at once; one more is closed at once. */
 export const MAX_CONNECTIONS = 10_000;
 /** Time a connection has until its first request is there, in milliseconds. */
-const BEGIN_TIMEOUT_MS = 10_000;
+export const BEGIN_TIMEOUT_MS = 10_000;
 /** How long a connection may stay idle between requests: longer than scrapers usually pause, in milliseconds. */
-const IDLE_TIMEOUT_MS = 120_000;
+export const IDLE_TIMEOUT_MS = 120_000;
 
 /** Options of {@linkcode HttpServer}. */
 export interface HttpServerOptions extends Omit<AnswerOptions, "remoteAddr"> {

@@ -8,11 +8,12 @@
 import { type Exporter, type ExporterProgram, runExporter } from "../../lib/exporter.ts";
 import { type Flags, parseDurationMs } from "../../lib/options.ts";
 import { JobCollector } from "./collector.ts";
-import { HttpServer } from "./http_server.ts";
+import { HttpServer, type HttpServerOptions } from "./http_server.ts";
 import { Ingest } from "./ingest.ts";
 import { LOOPBACK, parseIpRanges } from "./ip_range.ts";
 import { JobBoard } from "./job_board.ts";
 import { FFMPEG_PAGE } from "./page.ts";
+import { OldHttpServer } from "./old_http_server.ts";
 import { ProgressFolder } from "./progress_folder.ts";
 import { readStandardInput } from "./standard_input.ts";
 
@@ -83,12 +84,13 @@ export const PROGRAM = {
       handle: (request, info) => ingest.handle(request, info),
       // ffmpeg sends no password with its reports: they are let in by their address.
       openPaths: ["/progress"],
-      listen: (address) =>
-        new HttpServer({
-          ...address,
-          log,
-          accept: (message, response, from) => ingest.accept(message, response, from),
-        }),
+      listen: (address) => {
+        const accept: HttpServerOptions["accept"] = (message, response, from) =>
+          ingest.accept(message, response, from);
+        return isOldDeno()
+          ? OldHttpServer.listen({ ...address, log, accept })
+          : new HttpServer({ ...address, log, accept });
+      },
       stop(): void {
         clearInterval(timer);
         folder?.stop();
@@ -96,6 +98,11 @@ export const PROGRAM = {
     };
   },
 } satisfies ExporterProgram<typeof FLAGS>;
+
+function isOldDeno(): boolean {
+  const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
+  return major === 2 && minor < 8;
+}
 
 function parseMaxJobs(text: string): number {
   const jobs = Number(text);
