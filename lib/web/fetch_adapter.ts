@@ -4,8 +4,6 @@
  * @module
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 
 /** A handler for `Deno.serve`. */
 export type FetchHandler = (
@@ -127,12 +125,17 @@ function bodyOf(message: IncomingMessage): ReadableStream<Uint8Array<ArrayBuffer
   });
 }
 
+/**
+ * Sends an answer in one piece, which is how the exporters make them. With its length: of one in chunks, a client
+ * that reads no further than the end of a gzip stream leaves the last chunk, and closes the connection.
+ */
 async function send(response: Response, to: ServerResponse, isHead: boolean): Promise<void> {
-  to.writeHead(response.status, [...response.headers].flat());
+  const headers = [...response.headers].flat();
   if (!response.body || isHead) {
     await response.body?.cancel();
-    to.end();
+    to.writeHead(response.status, headers).end();
     return;
   }
-  await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), to);
+  const body = new Uint8Array(await response.arrayBuffer());
+  to.writeHead(response.status, [...headers, "content-length", String(body.length)]).end(body);
 }
