@@ -101,7 +101,8 @@ async function gpuSubject(): Promise<Subject> {
       for (const gpu of rig.gpus) {
         gpu.milliwatts = random.int(15_000, 350_000);
         gpu.millijoules += random.int(0, 70_000);
-        gpu.sessions = random.int(0, 12);
+        // Without one, the list of sessions is not asked for, and a lie in it not heard.
+        gpu.sessions = random.int(1, 12);
       }
       rig.write();
     },
