@@ -121,7 +121,7 @@ function describe(bundled: BundledPackage): Component {
 function purlOf({ registry, name, version }: BundledPackage): string {
   return registry === "npm"
     ? `pkg:npm/${name.replace("@", "%40")}@${version}`
-    : `pkg:npm/%40jsr/${name.slice(1).replace("/", "__")}@${version}?repository_url=https://npm.jsr.io`;
+    : `pkg:npm/%40jsr/${name.slice(1).replace("/", "__")}@${version}`;
 }
 
 /** A UUID that follows from the content (RFC 9562, version 8). */

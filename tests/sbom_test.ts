@@ -55,7 +55,7 @@ Deno.test("a bill of materials names packages as the registries do, and what dep
     {
       group: "@std",
       name: "path",
-      purl: "pkg:npm/%40jsr/std__path@1.0.0?repository_url=https://npm.jsr.io",
+      purl: "pkg:npm/%40jsr/std__path@1.0.0",
     },
   ]);
   assertEquals(bom.dependencies[1], {
