@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { INTEL_RANGE_MICROJOULES } from "../scripts/demo/powercap_tree.ts";
+import { Audit } from "./support/audit.ts";
 import { eventually, ROOT, setupFlags, startExporter, testPermissions } from "./support/exporter_process.ts";
 import { TemporaryTree, valueOf } from "./support/powercap.ts";
 import { PRIVATE_MACHINE_PROGRAMS, startPrivately } from "./support/private_machine.ts";
@@ -161,13 +162,13 @@ Deno.test({
 
 Deno.test("the exporter uses two permissions and no other", async () => {
   using tree = publicTree();
-  const audit = await Deno.makeTempFile();
+  using audit = new Audit();
   const permissions = testPermissions("cpu").map((flag) => flag.replace("/run/powercap", tree.root));
   {
     await using exporter = await startExporter("cpu", {
       permissions,
       args: [`--powercap=${tree.root}`, "--interval=100ms"],
-      env: { DENO_AUDIT_PERMISSIONS: audit },
+      env: audit.env,
     });
     for (const path of ["/metrics", "/health", "/", "/page.css", "/nowhere"]) {
       await (await fetch(`${exporter.url}${path}`)).body?.cancel();
@@ -177,10 +178,8 @@ Deno.test("the exporter uses two permissions and no other", async () => {
     exporter.kill("SIGTERM");
     assertEquals(await exporter.exitCode, 0);
   }
-  const used = (await Deno.readTextFile(audit)).trim().split("\n").map((line) => JSON.parse(line));
-  await Deno.remove(audit);
   const kinds = new Set(
-    used.map(({ permission, value }) =>
+    audit.uses().map(({ permission, value }) =>
       permission === "read" && `${value}/`.startsWith(`${tree.root}/`)
         ? "read the tree"
         : `${permission} ${value}`

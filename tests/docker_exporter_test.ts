@@ -7,6 +7,7 @@ import {
 } from "../exporters/docker/docker_host.ts";
 import { simulatedContainer } from "../scripts/demo/simulated_container.ts";
 import type { SimulatedEngine } from "../scripts/demo/simulated_engine.ts";
+import { Audit } from "./support/audit.ts";
 import { eventually, startExporter } from "./support/exporter_process.ts";
 import { assertGolden } from "./support/golden.ts";
 import { needs } from "./support/programs.ts";
@@ -266,24 +267,20 @@ Deno.test("docker exporter uses exactly what it is granted, and no environment",
   const { engine, socketPath } = setup;
   engine.add(simulatedContainer(0));
   engine.listen();
-  const audit = await Deno.makeTempFile();
+  using audit = new Audit();
   {
     await using exporter = await startDockerExporter(socketPath, {
       args: ["--interval=200ms"],
-      env: { DENO_AUDIT_PERMISSIONS: audit, DOCKER_HOST: "tcp://127.0.0.1:1" },
+      env: { ...audit.env, DOCKER_HOST: "tcp://127.0.0.1:1" },
     });
     await eventually(async () =>
       assertStringIncludes(await exporter.metrics(), "docker_container_cpu_percent{")
     );
     assertEquals((await exporter.health()).status, "ok");
   }
-  const used = (await Deno.readTextFile(audit)).trim().split("\n").map((line) => {
-    const { permission, value } = JSON.parse(line);
-    return permission === "env"
-      ? "env"
-      : `${permission} ${String(value).replace(/0\.0\.0\.0:\d+/, "0.0.0.0")}`;
-  });
-  await Deno.remove(audit);
+  const used = audit.uses().map(({ permission, value }) =>
+    permission === "env" ? "env" : `${permission} ${value.replace(/0\.0\.0\.0:\d+/, "0.0.0.0")}`
+  );
   // The environment is asked by the library's parts, and is not there.
   assertEquals([...new Set(used)].filter((use) => use !== "env").sort(), [
     "net 0.0.0.0",

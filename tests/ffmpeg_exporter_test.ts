@@ -5,6 +5,7 @@
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { ProgressFolder } from "../exporters/ffmpeg/progress_folder.ts";
+import { Audit } from "./support/audit.ts";
 import { eventually, ROOT, setupFlags, startExporter } from "./support/exporter_process.ts";
 import { progressText, TestBoard, valueOf } from "./support/ffmpeg_jobs.ts";
 import { promtoolCheck } from "./support/promtool.ts";
@@ -14,12 +15,12 @@ const NETWORK = ["--no-prompt", "--allow-net=0.0.0.0"];
 
 /** Starts the exporter, brings it a job in every way it can, and returns what permissions it used. */
 async function permissionsUsed(folder?: string): Promise<string[]> {
-  const audit = await Deno.makeTempFile();
+  using audit = new Audit();
   {
     await using exporter = await startExporter("ffmpeg", {
       permissions: folder ? [...NETWORK, `--allow-read=${folder}`] : NETWORK,
       args: folder ? [`--progress-dir=${folder}`] : ["--stdin"],
-      env: { DENO_AUDIT_PERMISSIONS: audit },
+      env: audit.env,
     });
     for (const path of ["/metrics", "/health", "/", "/page.js", "/nowhere"]) {
       await (await fetch(`${exporter.url}${path}`)).body?.cancel();
@@ -36,9 +37,7 @@ async function permissionsUsed(folder?: string): Promise<string[]> {
     exporter.kill("SIGTERM");
     assertEquals(await exporter.exitCode, 0);
   }
-  const used = (await Deno.readTextFile(audit)).trim().split("\n").map((line) => JSON.parse(line));
-  await Deno.remove(audit);
-  const kinds = used.map(({ permission, value }) =>
+  const kinds = audit.uses().map(({ permission, value }) =>
     folder && permission === "read" && `${value}/`.startsWith(`${folder}/`)
       ? "read the folder"
       : `${permission} ${value}`

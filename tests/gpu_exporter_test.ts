@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname } from "@std/path";
 import { denoFlags } from "../exporters/catalog.ts";
+import { Audit } from "./support/audit.ts";
 import { eventually, startExporter } from "./support/exporter_process.ts";
 import { sampleOf, startGpuExporter } from "./support/gpu_exporter.ts";
 import { NvmlStub, readScript } from "./support/nvml_stub.ts";
@@ -107,22 +108,16 @@ Deno.test({
   ...needs("cc"),
   fn: async () => {
     using stub = await NvmlStub.create(await readScript("busy"));
-    const audit = await Deno.makeTempFile();
-    try {
-      await using exporter = await startExporter("gpu", {
-        args: [`--nvml=${stub.path}`, "--processes"],
-        permissions: ["--no-prompt", `--allow-ffi=${stub.path}`, "--allow-net=0.0.0.0"],
-        env: { DENO_AUDIT_PERMISSIONS: audit },
-      });
-      await exporter.metrics();
-      await (await fetch(exporter.url)).body?.cancel();
-      const used = (await Deno.readTextFile(audit)).trim().split("\n").map((line) =>
-        JSON.parse(line).permission
-      );
-      assertEquals([...new Set(used)].sort(), ["ffi", "net"]);
-    } finally {
-      await Deno.remove(audit);
-    }
+    using audit = new Audit();
+    await using exporter = await startExporter("gpu", {
+      args: [`--nvml=${stub.path}`, "--processes"],
+      permissions: ["--no-prompt", `--allow-ffi=${stub.path}`, "--allow-net=0.0.0.0"],
+      env: audit.env,
+    });
+    await exporter.metrics();
+    await (await fetch(exporter.url)).body?.cancel();
+    const used = audit.uses().map(({ permission }) => permission);
+    assertEquals([...new Set(used)].sort(), ["ffi", "net"]);
   },
 });
 

@@ -19,14 +19,14 @@ export class Audit implements Disposable {
     return { DENO_AUDIT_PERMISSIONS: this.#path };
   }
 
-  /** What was used so far, each once. */
+  /** What was used so far, each once; without the loading of libraries, which is over before the program runs. */
   uses(): Use[] {
     const lines = Deno.readTextFileSync(this.#path).split("\n").filter(Boolean);
     const uses = new Map(lines.map((line) => {
       const { permission, value } = JSON.parse(line);
       return [`${permission} ${value}`, { permission, value: String(value) }];
     }));
-    return [...uses.values()];
+    return [...uses.values()].filter(({ permission }) => permission !== "import");
   }
 
   [Symbol.dispose](): void {
