@@ -128,7 +128,9 @@ export class Exposition {
     const name = format === "openmetrics" && metric.type === "counter"
       ? metric.name.replace(/_total$/, "")
       : metric.name;
-    const family = { ...metric, name, values, aggregator: "sum", get: () => Promise.resolve(family) };
+    // Shared labels prom-client writes out once for all samples that have the same object.
+    const shared = values.map(({ labels, ...rest }) => ({ ...rest, sharedLabels: labels }));
+    const family = { ...metric, name, values: shared, aggregator: "sum", get: () => Promise.resolve(family) };
     registry.registerMetric(family as unknown as Parameters<typeof registry.registerMetric>[0]);
     return `${await registry.getSingleMetricAsString(name)}\n`;
   }

@@ -34,6 +34,8 @@ export class ConnectionStream extends Duplex {
   /** Closes it when this time has passed, in place of the time set before; undefined: it stays open. */
   closeAfter(ms: number | undefined): void {
     clearTimeout(this.#timer);
+    // A timer would keep a connection that is closed already.
+    if (this.destroyed) return;
     this.#timer = ms === undefined ? undefined : setTimeout(() => this.destroy(), ms);
     if (this.#timer !== undefined) Deno.unrefTimer(this.#timer);
   }
