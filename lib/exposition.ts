@@ -1,13 +1,14 @@
 /**
  * Turns samples into a `/metrics` page in the Prometheus text format 0.0.4 or OpenMetrics 1.0.
  *
- * prom-client's registry does the writing; it is handed samples that were read elsewhere, so that totals keep
- * the source's own value and what vanished from the source vanishes from the page.
+ * What it is handed was read elsewhere, so that totals keep the source's own value and what vanished from the
+ * source vanishes from the page. prom-client writes families and numbers; labels are written here, once for all
+ * samples that share them: of a thousand jobs, prom-client would write them twenty thousand times at each scrape.
  * Formats: https://prometheus.io/docs/instrumenting/exposition_formats/
  *
  * @module
  */
-import { Registry } from "./prom_client.ts";
+import { getValueAsString, Registry } from "./prom_client.ts";
 
 /** A metric family: what stands in its HELP and TYPE lines. */
 export interface MetricDefinition {
@@ -82,10 +83,9 @@ export const CONTENT_TYPE = {
 
 interface Block {
   readonly name: string;
-  /** HELP and TYPE, then the samples. */
-  readonly text: string;
-  /** Where the samples begin. */
-  readonly samplesAt: number;
+  /** HELP and TYPE. */
+  readonly head: string;
+  readonly samples: string;
 }
 
 /** Renders snapshots to pages; a snapshot that was rendered before costs nothing again. */
@@ -94,6 +94,12 @@ export class Exposition {
     text: new WeakMap<Snapshot, Block[]>(),
     openmetrics: new WeakMap<Snapshot, Block[]>(),
   };
+  readonly #heads = {
+    text: new Map<MetricDefinition, string>(),
+    openmetrics: new Map<MetricDefinition, string>(),
+  };
+  /** Labels as they are written; a source that hands over the same objects again is spared that. */
+  readonly #labels = new WeakMap<Labels, string>();
 
   /** One page with the families of all snapshots, ordered by name; several snapshots may add to a family. */
   async render(snapshots: readonly Snapshot[], format: Format): Promise<string> {
@@ -102,8 +108,8 @@ export class Exposition {
     blocks.sort((left, right) => left.name < right.name ? -1 : Number(left.name > right.name));
     let page = "";
     let family = "";
-    for (const { name, text, samplesAt } of blocks) {
-      page += name === family ? text.slice(samplesAt) : text;
+    for (const { name, head, samples } of blocks) {
+      page += name === family ? samples : head + samples;
       family = name;
     }
     return format === "openmetrics" ? `${page}# EOF\n` : page;
@@ -114,24 +120,51 @@ export class Exposition {
     if (known) return known;
     const blocks: Block[] = [];
     for (const [metric, values] of snapshot.families) {
-      const text = await this.#write(metric, values, format);
-      blocks.push({ name: metric.name, text, samplesAt: text.indexOf("\n", text.indexOf("\n") + 1) + 1 });
+      const head = await this.#headOf(metric, format);
+      const lines = values.map(({ metricName = metric.name, labels, value }) =>
+        `${metricName}${this.#textOf(labels)} ${getValueAsString(value)}`
+      );
+      blocks.push({ name: metric.name, head, samples: `${lines.join("\n")}\n` });
     }
     this.#blocks[format].set(snapshot, blocks);
     return blocks;
   }
 
-  async #write(metric: MetricDefinition, values: Value[], format: Format): Promise<string> {
-    // A registry for each family, since pages may be rendered at the same time.
-    const registry = new Registry(CONTENT_TYPE[format]);
-    // In OpenMetrics a counter family has no `_total`; prom-client puts it back on each sample.
-    const name = format === "openmetrics" && metric.type === "counter"
-      ? metric.name.replace(/_total$/, "")
-      : metric.name;
-    // Shared labels prom-client writes out once for all samples that have the same object.
-    const shared = values.map(({ labels, ...rest }) => ({ ...rest, sharedLabels: labels }));
-    const family = { ...metric, name, values: shared, aggregator: "sum", get: () => Promise.resolve(family) };
-    registry.registerMetric(family as unknown as Parameters<typeof registry.registerMetric>[0]);
-    return `${await registry.getSingleMetricAsString(name)}\n`;
+  /** HELP and TYPE, written once for each family. */
+  async #headOf(metric: MetricDefinition, format: Format): Promise<string> {
+    let head = this.#heads[format].get(metric);
+    if (head === undefined) {
+      // In OpenMetrics a counter's family has no `_total`, its samples have.
+      const isBare = format === "openmetrics" && metric.type === "counter";
+      const name = isBare ? metric.name.replace(/_total$/, "") : metric.name;
+      head = await writeHead({ ...metric, name });
+      this.#heads[format].set(metric, head);
+    }
+    return head;
   }
+
+  #textOf(labels: Labels): string {
+    let text = this.#labels.get(labels);
+    if (text === undefined) this.#labels.set(labels, text = formatLabels(labels));
+    return text;
+  }
+}
+
+const ESCAPE_REGEXP = /[\\"\n]/g;
+const ESCAPES: Readonly<Record<string, string>> = { "\\": "\\\\", '"': '\\"', "\n": "\\n" };
+
+/** Writes `{name="value"}`, the same in both formats; nothing where there are no labels. */
+function formatLabels(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) =>
+    `${name}="${value.replace(ESCAPE_REGEXP, (character) => ESCAPES[character] ?? character)}"`
+  );
+  return pairs.length > 0 ? `{${pairs.join(",")}}` : "";
+}
+
+/** HELP and TYPE of a family, as prom-client writes them. */
+async function writeHead({ name, help, type }: MetricDefinition): Promise<string> {
+  const registry = new Registry();
+  const metric = { name, help, type, values: [], get: () => Promise.resolve(metric) };
+  registry.registerMetric(metric as unknown as Parameters<typeof registry.registerMetric>[0]);
+  return `${await registry.getSingleMetricAsString(name)}\n`;
 }

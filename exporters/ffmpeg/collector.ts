@@ -51,11 +51,11 @@ export class JobCollector implements Collector {
 }
 
 function addJob(snapshot: Snapshot, job: Job, state: JobState, nowMs: number): void {
-  const labels = { job_id: job.id };
+  const labels = job.labels.job;
   const { info, targetSpeed } = job.description;
-  snapshot.add(JOB_METRICS.info, 1, { job_id: job.id, via: job.via, ...info });
+  snapshot.add(JOB_METRICS.info, 1, job.labels.info);
   for (const each of JOB_STATES) {
-    snapshot.add(JOB_METRICS.state, each === state ? 1 : 0, { job_id: job.id, state: each });
+    snapshot.add(JOB_METRICS.state, each === state ? 1 : 0, job.labels.states[each]);
   }
   snapshot.add(JOB_METRICS.exitCode, job.exitCode, labels);
   const { counters } = job;
@@ -74,7 +74,7 @@ function addJob(snapshot: Snapshot, job: Job, state: JobState, nowMs: number): v
 
 /** What holds only while the job goes on. */
 function addRecent(snapshot: Snapshot, job: Job, nowMs: number): void {
-  const labels = { job_id: job.id };
+  const labels = job.labels.job;
   const { mediaSeconds } = job.counters;
   const { durationSeconds, framePixels, targetSpeed } = job.description;
   const rise = job.rise(nowMs);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Labels } from "../../lib/exposition.ts";
 import type { JobDescription } from "./job_description.ts";
 import type { ProgressBlock, Quantizer } from "./progress_block.ts";
 import { RateWindow, type Rise } from "./rate_window.ts";
@@ -38,11 +39,26 @@ export interface JobOptions {
   readonly isUnderWay?: boolean;
 }
 
+/** The labels of a job's samples, made once: the page writes out each object once. */
+export class JobLabels {
+  readonly job: Labels;
+  readonly info: Labels;
+  readonly states: Readonly<Record<JobState, Labels>>;
+
+  constructor(id: string, via: JobVia, { info }: JobDescription) {
+    this.job = { job_id: id };
+    this.info = { job_id: id, via, ...info };
+    const of = (state: JobState): Labels => ({ job_id: id, state });
+    this.states = { running: of("running"), stalled: of("stalled"), ended: of("ended"), lost: of("lost") };
+  }
+}
+
 /** One encode. Its fields are written by its own methods and by the board it is on. */
 export class Job {
   readonly id: string;
   readonly via: JobVia;
   readonly description: JobDescription;
+  readonly labels: JobLabels;
   /** What it has done in all; what ffmpeg never said is undefined. */
   readonly counters: { [C in Counter]?: number } = {};
   startedMs: number;
@@ -69,6 +85,7 @@ export class Job {
     this.id = id;
     this.via = via;
     this.description = description;
+    this.labels = new JobLabels(id, via, description);
     this.startedMs = startedMs;
     this.lastAdvanceMs = startedMs;
     this.#heardMs = startedMs;
