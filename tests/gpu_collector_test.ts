@@ -86,7 +86,7 @@ Deno.test({
     assertEquals(collection.problems.map(({ reason }) => reason), ["timeout"]);
     stub.script = machine(2, "gpu1 nvmlDeviceGetHandleByIndex_v2 hang\n");
     await eventually(async () => {
-      test.skip(70_000);
+      test.advance(70_000);
       const { page } = await test.collect();
       assertEquals([up(page, 0), up(page, 1, "")], [1, 0]);
     });
@@ -158,7 +158,7 @@ Deno.test({
     await test.collect();
     assertEquals(stubStats(stub).calls, calls, "the driver is not asked again at once");
     stub.script = machine(1);
-    test.skip(70_000);
+    test.advance(70_000);
     const { page, collection } = await test.collect();
     assertEquals([collection.up, up(page, 0), power(page, 0)], [true, 1, 1]);
   },
@@ -174,9 +174,9 @@ Deno.test({
     stub.script = machine(2);
     await eventually(async () => assertEquals(power((await test.collect()).page, 1), 2));
     stub.script = machine(1);
-    test.skip(70_000);
+    test.advance(70_000);
     await eventually(async () => {
-      test.skip(70_000);
+      test.advance(70_000);
       const { page, collection } = await test.collect();
       assertEquals(collection.problems.map(({ reason }) => reason), ["gone"]);
       assertEquals([up(page, 0), up(page, 1)], [1, 0]);
@@ -185,7 +185,7 @@ Deno.test({
     });
     stub.script = machine(0);
     await eventually(async () => {
-      test.skip(400_000);
+      test.advance(400_000);
       const { page, collection } = await test.collect();
       assertEquals(collection.problems.map(({ reason }) => reason), ["gone", "gone"]);
       assertEquals([sampleOf(page, "gpu_devices"), sampleOf(page, "gpu_expected_devices")], [0, 2]);
@@ -399,7 +399,7 @@ Deno.test({
     await using test = openCollector(stub, { intervalMs: 1000 });
     const first = (await test.collect()).collection;
     assertEquals((await test.collect()).collection === first, true);
-    test.skip(1000);
+    test.advance(1000);
     assertEquals((await test.collect()).collection === first, false);
   },
 });

@@ -19,7 +19,7 @@ export interface TestCollector extends AsyncDisposable {
   /** Collects anew and renders what came. */
   collect(): Promise<{ collection: Collection; page: string }>;
   /** Time that waits until the driver is tried again pass by. */
-  skip(ms: number): void;
+  advance(ms: number): void;
 }
 
 /** Options of {@linkcode openCollector}. */
@@ -37,8 +37,8 @@ export function openCollector(
   { openDeadlineMs = 10_000, ...options }: OpenCollectorOptions = {},
 ): TestCollector {
   const xids = new XidLog();
-  let skippedMs = 0;
-  const monotonicMs = (): number => performance.now() + skippedMs;
+  let advancedMs = 0;
+  const monotonicMs = (): number => performance.now() + advancedMs;
   const driver = new NvmlDriver({
     openLibrary: () =>
       "nvmlInit_v2" in source ? { path: "fake", symbols: source } : openNvmlLibrary({ paths: [source.path] }),
@@ -62,7 +62,7 @@ export function openCollector(
       const collection = await collector.collect(new AbortController().signal);
       return { collection, page: await new Exposition().render([collection.snapshot], "text") };
     },
-    skip: (ms) => skippedMs += ms,
+    advance: (ms) => advancedMs += ms,
     [Symbol.asyncDispose]: () => driver.stop(),
   };
 }
