@@ -1,10 +1,11 @@
 /**
- * A driver that answers anything at all: whatever it writes and however it ends its calls, the page parses.
+ * A driver that answers anything at all: whatever it writes and however it ends its calls, the page parses, and
+ * no value is one that no GPU can have.
  */
 import { assert } from "@std/assert";
 import { NVML_SYMBOLS, type NvmlSymbols } from "../exporters/gpu/nvml_symbols.ts";
 import { CONTENT_TYPE, Exposition } from "../lib/exposition.ts";
-import { parseExposition } from "./support/exposition_parser.ts";
+import { type Family, parseExposition } from "./support/exposition_parser.ts";
 import { fuzz } from "./support/fuzz.ts";
 import { openCollector } from "./support/gpu_collector.ts";
 import type { Random } from "./support/random.ts";
@@ -49,7 +50,41 @@ function write(random: Random, bytes: Uint8Array, name: string): void {
   } else bytes.set(random.bytes(Math.min(bytes.length, random.int(0, 256))));
 }
 
-Deno.test("A driver that answers anything gives pages that parse", async () => {
+/** The largest value of the gauges whose names end so, far below what a driver without a value writes. */
+const MOST: Readonly<Record<string, number>> = {
+  _fan_speed_ratio: 10,
+  _ratio: 1,
+  _celsius: 200,
+  _watts: 100_000,
+  _hertz: 1e12,
+  _fps: 1e6,
+  _latency_seconds: 3600,
+  _per_second: 1e13,
+  _state: 15,
+  _pending: 1,
+  _failed: 1,
+  _reason: 1,
+  _bytes: 1e14,
+};
+
+function assertPossible(families: ReadonlyMap<string, Family>): void {
+  const total = new Map<string | undefined, number>();
+  for (const { labels, value } of families.get("gpu_memory_total_bytes")?.samples ?? []) {
+    total.set(labels.gpu, value);
+  }
+  for (const [name, { samples }] of families) {
+    const end = Object.keys(MOST).find((end) => name.endsWith(end));
+    for (const { labels, value } of samples) {
+      const most = Math.min(
+        MOST[end ?? ""] ?? Infinity,
+        /^gpu_memory_\w+_bytes$/.test(name) ? total.get(labels.gpu) ?? Infinity : Infinity,
+      );
+      assert(value <= most && value >= 0, `${name} is ${value}`);
+    }
+  }
+}
+
+Deno.test("A driver that answers anything gives pages that parse, with values that can be", async () => {
   await fuzz("nvml", async (random) => {
     await using test = openCollector(randomDriver(random), {
       processes: random.chance(0.5),
@@ -63,6 +98,7 @@ Deno.test("A driver that answers anything gives pages that parse", async () => {
         const families = parseExposition(await exposition.render([snapshot], format), CONTENT_TYPE[format]);
         assert(families.has("gpu_devices"));
         assert(families.has("gpu_expected_devices"));
+        assertPossible(families);
       }
       assert(up || problems.length > 0, "down without a reason");
       test.advance(random.pick([0, 0, 3000, 400_000]));

@@ -318,13 +318,191 @@ Deno.test({
       ].join("\n"),
     ));
     await using test = openCollector(stub, { processes: true });
-    const { page } = await test.collect();
+    const { page, collection } = await test.collect();
     assertEquals([up(page, 0), power(page, 0)], [1, 1]);
+    assertEquals(collection.problems.map(({ reason }) => reason), ["call_failed", "invalid"]);
     assertMatch(page, /gpu_info\{.*name="\ufffd{96}",pci_bus_id="A{32}"/);
     for (const absent of ["gpu_performance_state{", "gpu_temperature_celsius{", "gpu_encoder_session_fps{"]) {
       assertEquals(page.includes(absent), false, absent);
     }
     assertEquals(sampleOf(page, "gpu_processes{"), 0);
+  },
+});
+
+/** A GPU none of whose values can be, some by one. */
+const LIES = [
+  "gpu0 nvmlDeviceGetPowerUsage 4294967295",
+  "gpu0 nvmlDeviceGetEnforcedPowerLimit 4294967295",
+  "gpu0 nvmlDeviceGetTemperatureV 4294967295",
+  "gpu0 nvmlDeviceGetNumFans 1",
+  "gpu0 nvmlDeviceGetFanSpeed_v2:0 4294967295",
+  "gpu0 nvmlDeviceGetUtilizationRates 101 4294967295",
+  "gpu0 nvmlDeviceGetEncoderUtilization 2619 166000",
+  "gpu0 nvmlDeviceGetDecoderUtilization 101 166000",
+  "gpu0 nvmlDeviceGetJpgUtilization 101 166000",
+  "gpu0 nvmlDeviceGetOfaUtilization 101 166000",
+  "gpu0 nvmlDeviceGetEncoderStats 4097 4294967295 4294967295",
+  "gpu0 nvmlDeviceGetEncoderSessions 7 48211 0 0 1920 1080 4294967295 4294967295",
+  "gpu0 nvmlDeviceGetEncoderCapacity:0 101",
+  "gpu0 nvmlDeviceGetMemoryInfo_v2 18446744073709551615 18446744073709551615 18446744073709551615 18446744073709551615",
+  "gpu0 nvmlDeviceGetClockInfo:0 4294967295",
+  "gpu0 nvmlDeviceGetMaxClockInfo:0 4294967295",
+  "gpu0 nvmlDeviceGetPerformanceState 16",
+  "gpu0 nvmlDeviceGetCurrentClocksEventReasons 18446744073709551615",
+  "gpu0 nvmlDeviceGetPcieThroughput:0 4294967295",
+  "gpu0 nvmlDeviceGetPcieThroughput:1 4294967295",
+  "gpu0 nvmlDeviceGetCurrPcieLinkGeneration 17",
+  "gpu0 nvmlDeviceGetCurrPcieLinkWidth 33",
+  "gpu0 nvmlDeviceGetProcessUtilization 48211 4000000000000000 101 101 101 4294967295",
+  "gpu0 field:3 3 18446744073709551615",
+  "gpu0 field:82 1 4294967295",
+  "gpu0 field:83 4 -1",
+  "gpu0 field:94 1 4294967295",
+  "gpu0 field:142 1 4294967295",
+  "gpu0 field:144 1 2",
+  "gpu0 field:145 5 -1",
+  "gpu0 field:197 3 18446744073709551615",
+  "gpu0 field:198 4 -1",
+].join("\n");
+
+Deno.test({
+  name: "NvmlCollector leaves out values that cannot be, and says which",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(1, LIES));
+    await using test = openCollector(stub, { processes: true, measurePcie: true });
+    const { page, collection } = await test.collect();
+    const series = [...page.matchAll(/^(gpu_\w+)[{ ]/gm)].map(([, name]) => name);
+    assertEquals(series, ["gpu_devices", "gpu_expected_devices", "gpu_info", "gpu_processes", "gpu_up"]);
+    assertEquals(collection.problems, [{
+      reason: "invalid",
+      message: "GPU 0 tells values that cannot be, so they are left out: gpu_power_watts, " +
+        "gpu_power_limit_watts, gpu_energy_joules_total, gpu_temperature_celsius, gpu_fan_speed_ratio, " +
+        "gpu_utilization_ratio, gpu_memory_utilization_ratio, gpu_encoder_utilization_ratio, " +
+        "gpu_decoder_utilization_ratio, gpu_jpeg_utilization_ratio, gpu_ofa_utilization_ratio, " +
+        "gpu_memory_total_bytes, gpu_memory_used_bytes, gpu_memory_free_bytes, gpu_memory_reserved_bytes, " +
+        "gpu_clock_hertz, gpu_clock_max_hertz, gpu_performance_state, gpu_clocks_event_reason, " +
+        "gpu_pcie_throughput_bytes_per_second, gpu_pcie_link_generation, gpu_pcie_link_width, " +
+        "gpu_pcie_replays_total, gpu_ecc_errors_total, gpu_remapped_rows, gpu_row_remapping_pending, " +
+        "gpu_row_remapping_failed, gpu_encoder_sessions, gpu_encoder_average_fps, " +
+        "gpu_encoder_average_latency_seconds, gpu_encoder_session_fps, gpu_encoder_session_latency_seconds, " +
+        'gpu_encoder_capacity_ratio; compare "nvidia-smi -q"; if it lasts, see "dmesg", and update the ' +
+        "driver or reset the GPU",
+    }]);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector leaves out memory that is more than the GPU has",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(1, "gpu0 nvmlDeviceGetMemoryInfo_v2 8000 0 8000 8001\n"));
+    await using test = openCollector(stub);
+    const { page, collection } = await test.collect();
+    const bytes = ["total", "used", "free", "reserved"].map((part) =>
+      sampleOf(page, `gpu_memory_${part}_bytes{`)
+    );
+    assertEquals(bytes, [8000, undefined, 8000, 0]);
+    assertStringIncludes(collection.problems[0]?.message ?? "", "left out: gpu_memory_used_bytes;");
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector takes values that are rare but true",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(
+      1,
+      [
+        "gpu0 nvmlDeviceGetTemperatureV 99",
+        "gpu0 nvmlDeviceGetNumFans 1",
+        "gpu0 nvmlDeviceGetFanSpeed_v2:0 104",
+        "gpu0 nvmlDeviceGetUtilizationRates 100 100",
+        "gpu0 nvmlDeviceGetEncoderStats 300 9000 4270000",
+        "gpu0 nvmlDeviceGetMemoryInfo_v2 8000 0 0 8000",
+        "gpu0 nvmlDeviceGetClockInfo:2 14001",
+        "gpu0 nvmlDeviceGetPerformanceState 32",
+        "gpu0 field:82 1 110",
+      ].join("\n"),
+    ));
+    await using test = openCollector(stub);
+    const { page, collection } = await test.collect();
+    assertEquals(collection.problems, []);
+    const gpu = 'gpu="0",uuid="GPU-0"';
+    for (
+      const [series, value] of [
+        [`gpu_temperature_celsius{${gpu},sensor="gpu"}`, 99],
+        [`gpu_temperature_celsius{${gpu},sensor="memory"}`, 110],
+        [`gpu_fan_speed_ratio{${gpu},fan="0"}`, 1.04],
+        [`gpu_utilization_ratio{${gpu}}`, 1],
+        [`gpu_encoder_sessions{${gpu}}`, 300],
+        [`gpu_encoder_average_latency_seconds{${gpu}}`, 4.27],
+        [`gpu_memory_used_bytes{${gpu}}`, 8000],
+        [`gpu_clock_hertz{${gpu},clock="memory"}`, 14_001_000_000],
+        [`gpu_performance_state{${gpu}}`, undefined],
+      ] as const
+    ) assertEquals(sampleOf(page, series), value, series);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector says that a GPU refuses what every user may read, and only that",
+  ...OPTIONS,
+  fn: async () => {
+    const forAdministrators = [
+      "gpu0 nvmlDeviceGetFieldValues !4",
+      "gpu0 nvmlDeviceGetEncoderStats 1 60 100",
+      "gpu0 nvmlDeviceGetEncoderSessions !4",
+      "gpu0 nvmlDeviceGetComputeRunningProcesses_v3 !4",
+      "gpu0 nvmlDeviceGetProcessUtilization !4",
+      "gpu0 nvmlDeviceGetMigMode !4",
+    ].join("\n");
+    using stub = await NvmlStub.create(machine(1, forAdministrators));
+    await using test = openCollector(stub, { processes: true });
+    assertEquals((await test.collect()).collection.problems, []);
+    stub.script = machine(1, `${forAdministrators}\ngpu0 nvmlDeviceGetTemperatureV !4\n`);
+    const { page, collection } = await test.collect();
+    assertEquals([collection.up, up(page, 0), power(page, 0)], [true, 1, 1]);
+    assertEquals(collection.problems.map(({ reason }) => reason), ["permission"]);
+    assertStringIncludes(
+      collection.problems[0]?.message ?? "",
+      "GPU 0 refuses values that every user may read: nvmlDeviceGetTemperatureV answers NO_PERMISSION (4); let",
+    );
+    stub.script = machine(1);
+    assertEquals((await test.collect()).collection.problems, []);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector says nothing of the memory of a whole GPU with MIG on: it is for administrators",
+  ...OPTIONS,
+  fn: async () => {
+    const refusal = "gpu0 nvmlDeviceGetMemoryInfo_v2 !4\ngpu0 nvmlDeviceGetMemoryInfo !4\n";
+    using stub = await NvmlStub.create(`${await readScript("mig")}\n${refusal}`);
+    await using test = openCollector(stub);
+    const { page, collection } = await test.collect();
+    assertEquals(collection.problems, []);
+    assertEquals(page.includes("gpu_memory_total_bytes{"), false);
+    assertEquals(page.match(/^gpu_mig_memory_total_bytes\{/gm)?.length, 2);
+    stub.script = machine(1, refusal);
+    assertEquals((await test.collect()).collection.problems.map(({ reason }) => reason), ["permission"]);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector shows a GPU whole that refused everything at the start",
+  ...OPTIONS,
+  fn: async () => {
+    const refusing = "gpu0 * !4\ngpu0 nvmlDeviceGetHandleByIndex_v2 0\ngpu0 nvmlDeviceGetUUID GPU-0\n";
+    using stub = await NvmlStub.create(machine(1, refusing));
+    await using test = openCollector(stub);
+    const { page, collection } = await test.collect();
+    assertEquals([collection.up, up(page, 0, "")], [false, 0]);
+    assertEquals(collection.problems.map(({ reason }) => reason), ["permission"]);
+    stub.script = machine(1);
+    const { page: healed } = await test.collect();
+    assertEquals([up(healed, 0), power(healed, 0)], [1, 1]);
+    assertStringIncludes(healed, 'name="Card"');
   },
 });
 

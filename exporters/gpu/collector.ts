@@ -9,7 +9,7 @@ import { CallTimeout } from "./call_lane.ts";
 import type { ReadOptions } from "./gpu_reading.ts";
 import { GpuSamples } from "./gpu_samples.ts";
 import { METRICS } from "./metrics.ts";
-import { adviceFor, describeCode, isFatal, mayRecover, NvmlError } from "./nvml_codes.ts";
+import { adviceFor, CODE, describeCode, isFatal, mayRecover, NvmlError } from "./nvml_codes.ts";
 import type { NvmlDriver } from "./nvml_driver.ts";
 import type { GpuOutcome, NvmlSession } from "./nvml_session.ts";
 import type { XidLog } from "./xid_watcher.ts";
@@ -74,8 +74,8 @@ export class NvmlCollector implements Collector {
     const snapshot = new Snapshot();
     const problems: Problem[] = [];
     for (const outcome of outcomes) {
-      if ("reading" in outcome) this.#addGpu(snapshot, outcome, session);
       problems.push(...problemsOf(outcome));
+      if ("reading" in outcome) problems.push(...this.#addGpu(snapshot, outcome, session));
     }
     if (typeof count !== "number") problems.push(problemOf("The NVIDIA driver", count.error));
     problems.push(...this.#addDevices(snapshot, outcomes));
@@ -89,12 +89,22 @@ export class NvmlCollector implements Collector {
     return { up: answered || (outcomes.length === 0 && typeof count === "number"), snapshot, problems };
   }
 
-  #addGpu(snapshot: Snapshot, outcome: GpuOutcome, { versions }: NvmlSession): void {
-    if (!outcome.gpu || !("reading" in outcome)) return;
+  /** Adds a GPU's values; returns what is wrong with them. */
+  #addGpu(snapshot: Snapshot, outcome: GpuOutcome, { versions }: NvmlSession): Problem[] {
+    if (!outcome.gpu || !("reading" in outcome)) return [];
     const { identity } = outcome.gpu;
     const samples = new GpuSamples(snapshot, { gpu: String(outcome.index), uuid: identity.uuid });
     samples.addIdentity(identity, versions);
     samples.addReading(outcome.reading);
+    if (samples.leftOut.length === 0) return [];
+    // Which metrics, not which values: garbage may be another in each scrape.
+    const metrics = samples.leftOut.join(", ");
+    return [{
+      reason: "invalid",
+      message:
+        `GPU ${outcome.index} tells values that cannot be, so they are left out: ${metrics}; compare ` +
+        `"nvidia-smi -q"; if it lasts, see "dmesg", and update the driver or reset the GPU`,
+    }];
   }
 
   /** Adds which GPUs answer, with those that were seen before; returns what is wrong with the latter. */
@@ -145,10 +155,24 @@ function takeIndex(list: [uuid: string, index: number][], index: number): string
 function problemsOf(outcome: GpuOutcome): Problem[] {
   const name = `GPU ${outcome.index}`;
   if ("error" in outcome) return [problemOf(name, outcome.error)];
+  const problems: Problem[] = [];
   const failures = [...outcome.reading.failures];
-  if (failures.length === 0) return [];
-  const what = failures.map(([symbol, code]) => `${symbol} answers ${describeCode(code)}`).join(", ");
-  return [{ reason: "call_failed", message: `${name} does not tell all its values: ${what}` }];
+  const refused = failures.filter(([, code]) => code === CODE.noPermission);
+  if (refused.length > 0) {
+    const { reason, advice } = adviceFor(CODE.noPermission);
+    const what = `${name} refuses values that every user may read: ${describeAll(refused)}`;
+    problems.push({ reason, message: `${what}; ${advice}` });
+  }
+  const failed = failures.filter(([, code]) => code !== CODE.noPermission);
+  if (failed.length > 0) {
+    const message = `${name} does not tell all its values: ${describeAll(failed)}`;
+    problems.push({ reason: "call_failed", message });
+  }
+  return problems;
+}
+
+function describeAll(failures: readonly [symbol: string, code: number][]): string {
+  return failures.map(([symbol, code]) => `${symbol} answers ${describeCode(code)}`).join(", ");
 }
 
 function problemOf(subject: string, error: unknown): Problem {

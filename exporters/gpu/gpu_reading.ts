@@ -78,7 +78,8 @@ export interface GpuReading {
   readonly encoderCapacityPercent: readonly (number | undefined)[];
   readonly fields: FieldValues;
   readonly processes: ProcessReading | undefined;
-  readonly mig: readonly MigReading[];
+  /** Undefined where MIG is off. */
+  readonly mig: readonly MigReading[] | undefined;
   /** Codes of the calls that failed, by function. */
   readonly failures: ReadonlyMap<string, number>;
 }
@@ -126,19 +127,20 @@ export class Gpu {
     return this.#device.handle;
   }
 
-  /** Reads what does not change. @throws {NvmlError} when the GPU does not even tell its UUID */
+  /** Reads what does not change. @throws {NvmlError} when the GPU does not tell its UUID or refuses its name */
   static async identify(device: NvmlDevice): Promise<Gpu> {
+    const { failures } = device.calls;
     const uuid = await device.uuid();
-    if (!uuid) {
-      throw new NvmlError(
-        device.calls.failures.get("nvmlDeviceGetUUID") ?? CODE.unknown,
-        "nvmlDeviceGetUUID",
-      );
+    if (!uuid) throw new NvmlError(failures.get("nvmlDeviceGetUUID") ?? CODE.unknown, "nvmlDeviceGetUUID");
+    const name = await device.name();
+    // All this is read but once: not while the driver refuses what every user may read.
+    if (failures.get("nvmlDeviceGetName") === CODE.noPermission) {
+      throw new NvmlError(CODE.noPermission, "nvmlDeviceGetName");
     }
     return new Gpu(device, {
       identity: {
         uuid,
-        name: await device.name(),
+        name,
         pciBusId: await device.pciBusId(),
         minor: await device.u32("nvmlDeviceGetMinorNumber"),
       },
@@ -155,6 +157,7 @@ export class Gpu {
     failures.clear();
     const fields = await this.#fields.read();
     const encoder = await device.encoderStats();
+    const mig = await this.#mig.read();
     const reading: GpuReading = {
       powerMilliwatts: await device.u32("nvmlDeviceGetPowerUsage"),
       powerLimitMilliwatts: await device.u32("nvmlDeviceGetEnforcedPowerLimit"),
@@ -183,8 +186,8 @@ export class Gpu {
       encoderCapacityPercent: await inTurn(CODECS, (_, codec) => device.encoderCapacityPercent(codec)),
       fields,
       processes: processes ? await this.#processes() : undefined,
-      mig: await this.#mig.read(),
-      failures: new Map(failures),
+      mig,
+      failures: mig ? withoutPrivileged(failures) : new Map(failures),
     };
     const [failure] = reading.failures;
     if (failure && isEmpty(reading)) throw new NvmlError(failure[1], failure[0]);
@@ -193,7 +196,7 @@ export class Gpu {
 
   /** From the driver's 64-bit byte counters, over the time since the last reading; or measured on request. */
   async #pcieRates({ pcieTxBytes: tx, pcieRxBytes: rx }: FieldValues, measure: boolean): Promise<PcieRates> {
-    if (typeof tx === "bigint" && typeof rx === "bigint") {
+    if (isCounter(tx) && isCounter(rx)) {
       const last = this.#pcieLast;
       const now = this.#pcieLast = { tx, rx, atMs: performance.now() };
       if (!last || now.atMs <= last.atMs) return { tx: undefined, rx: undefined };
@@ -233,6 +236,18 @@ function isEmpty(reading: GpuReading): boolean {
   return reading.powerMilliwatts === undefined && reading.temperatureCelsius === undefined &&
     reading.memory === undefined && reading.utilizationPercent === undefined &&
     reading.performanceState === undefined && reading.clockMegahertz.every((clock) => clock === undefined);
+}
+
+/** With MIG on, the memory of the whole GPU is for administrators. */
+function withoutPrivileged(failures: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
+  return new Map(
+    [...failures].filter(([name, code]) => code !== CODE.noPermission || !name.includes("MemoryInfo")),
+  );
+}
+
+/** Whether a field is a counter of 64 bits; with all bits set it is none. */
+function isCounter(value: number | bigint | undefined): value is bigint {
+  return typeof value === "bigint" && value >= 0n && value !== 0xffff_ffff_ffff_ffffn;
 }
 
 /** Maps one after the other, as the calls of a GPU have to be. */

@@ -1,19 +1,21 @@
 /**
- * Turns one GPU's reading into samples, in base units.
+ * Turns one GPU's reading into samples, in base units. What a metric's range does not hold is left out.
  *
  * @module
  */
-import type { MetricDefinition, Snapshot } from "../../lib/exposition.ts";
+import type { Snapshot } from "../../lib/exposition.ts";
 import type { GpuIdentity, GpuReading, ProcessReading } from "./gpu_reading.ts";
-import { METRICS } from "./metrics.ts";
+import { type GpuMetric, METRICS } from "./metrics.ts";
 import type { NvmlVersions } from "./nvml.ts";
-import { CLOCKS, CODECS, ENGINES } from "./nvml_device.ts";
+import { CLOCKS, CODECS, ENGINES, type MemoryInfo } from "./nvml_device.ts";
 import type { XidCount } from "./xid_watcher.ts";
 
 /** Processes listed for one GPU at most. */
 export const MAX_PROCESSES = 64;
-/** No NVML performance state is larger; 32 means unknown. */
-const MAX_PERFORMANCE_STATE = 15;
+/** `NVML_PSTATE_UNKNOWN`. */
+const PERFORMANCE_STATE_UNKNOWN = 32;
+/** A mask with every bit set is none: most of them mean nothing. */
+const ALL_BITS = 0xffff_ffff_ffff_ffffn;
 
 /** Bits of the clocks' event reasons, lowest first. */
 const EVENT_REASONS = [
@@ -35,10 +37,16 @@ export type GpuLabels = { readonly gpu: string; readonly uuid: string };
 export class GpuSamples {
   readonly #snapshot: Snapshot;
   readonly #labels: GpuLabels;
+  readonly #leftOut = new Set<string>();
 
   constructor(snapshot: Snapshot, labels: GpuLabels) {
     this.#snapshot = snapshot;
     this.#labels = labels;
+  }
+
+  /** Names of the metrics with a value that cannot be. */
+  get leftOut(): readonly string[] {
+    return [...this.#leftOut];
   }
 
   /** Adds what the GPU is. */
@@ -75,11 +83,14 @@ export class GpuSamples {
   }
 
   #add(
-    metric: MetricDefinition,
+    metric: GpuMetric,
     value: number | bigint | undefined,
     labels: Record<string, string> = {},
   ): void {
-    this.#snapshot.add(metric, value, { ...this.#labels, ...labels });
+    if (value === undefined) return;
+    const [least, most] = metric.range;
+    if (value >= least && value <= most) this.#snapshot.add(metric, value, { ...this.#labels, ...labels });
+    else this.#leftOut.add(metric.name);
   }
 
   #addPowerAndHeat(reading: GpuReading): void {
@@ -103,10 +114,11 @@ export class GpuSamples {
   }
 
   #addMemory({ memory }: GpuReading): void {
-    this.#add(METRICS.memoryTotal, memory?.total);
-    this.#add(METRICS.memoryUsed, memory?.used);
-    this.#add(METRICS.memoryFree, memory?.free);
-    this.#add(METRICS.memoryReserved, memory?.reserved);
+    if (!memory) return;
+    this.#add(METRICS.memoryTotal, memory.total);
+    this.#add(METRICS.memoryUsed, partOf(memory, "used"));
+    this.#add(METRICS.memoryFree, partOf(memory, "free"));
+    this.#add(METRICS.memoryReserved, partOf(memory, "reserved"));
   }
 
   #addClocks(reading: GpuReading): void {
@@ -114,13 +126,14 @@ export class GpuSamples {
       this.#add(METRICS.clock, megahertz(reading.clockMegahertz[index]), { clock });
       this.#add(METRICS.clockMax, megahertz(reading.clockMaxMegahertz[index]), { clock });
     }
-    const state = reading.performanceState;
-    this.#add(
-      METRICS.performanceState,
-      state !== undefined && state <= MAX_PERFORMANCE_STATE ? state : undefined,
-    );
-    const { eventReasons: now, eventReasonsSupported: supported = ~0n } = reading;
+    const { performanceState: state, eventReasons: now, eventReasonsSupported: supported = ALL_BITS } =
+      reading;
+    this.#add(METRICS.performanceState, state === PERFORMANCE_STATE_UNKNOWN ? undefined : state);
     if (now === undefined) return;
+    if (now === ALL_BITS) {
+      this.#leftOut.add(METRICS.eventReason.name);
+      return;
+    }
     for (const [bit, reason] of EVENT_REASONS.entries()) {
       const mask = 1n << BigInt(bit);
       if (supported & mask) this.#add(METRICS.eventReason, now & mask ? 1 : 0, { reason });
@@ -201,7 +214,7 @@ export class GpuSamples {
     }
   }
 
-  #addMig({ mig }: GpuReading): void {
+  #addMig({ mig = [] }: GpuReading): void {
     for (const { gpuInstance, computeInstance, uuid, name, memory, engines } of mig) {
       const instance = { mig: String(gpuInstance) };
       const device = { ...instance, compute_instance: String(computeInstance ?? "") };
@@ -210,15 +223,23 @@ export class GpuSamples {
         mig_uuid: uuid,
         profile: name?.match(/\bMIG (\S+)/)?.[1] ?? "",
       });
-      this.#add(METRICS.migMemoryTotal, memory?.total, instance);
-      this.#add(METRICS.migMemoryUsed, memory?.used, instance);
-      this.#add(METRICS.migMemoryFree, memory?.free, instance);
-      this.#add(METRICS.migMemoryReserved, memory?.reserved, instance);
+      if (memory) {
+        this.#add(METRICS.migMemoryTotal, memory.total, instance);
+        this.#add(METRICS.migMemoryUsed, partOf(memory, "used"), instance);
+        this.#add(METRICS.migMemoryFree, partOf(memory, "free"), instance);
+        this.#add(METRICS.migMemoryReserved, partOf(memory, "reserved"), instance);
+      }
       for (const [engine, count] of Object.entries(engines ?? {})) {
         this.#add(METRICS.migEngines, count, { ...device, engine });
       }
     }
   }
+}
+
+/** A part of the memory; NaN when it is more than the whole. */
+function partOf(memory: MemoryInfo, part: "used" | "free" | "reserved"): bigint | number | undefined {
+  const bytes = memory[part];
+  return bytes !== undefined && bytes > memory.total ? NaN : bytes;
 }
 
 function scale(value: number | bigint | undefined, divisor: number): number | undefined {

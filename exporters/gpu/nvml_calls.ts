@@ -13,6 +13,18 @@ export type NvmlFunction = keyof NvmlSymbols;
 /** Arguments of a function. */
 export type NvmlArguments<N extends NvmlFunction> = Parameters<NonNullable<NvmlSymbols[N]>>;
 
+/** What every user may read: refusing it is a failure. Other calls may be meant for administrators. */
+const OPEN_TO_ALL: ReadonlySet<NvmlFunction> = new Set([
+  "nvmlDeviceGetUUID",
+  "nvmlDeviceGetName",
+  "nvmlDeviceGetPowerUsage",
+  "nvmlDeviceGetTemperatureV",
+  "nvmlDeviceGetTemperature",
+  "nvmlDeviceGetUtilizationRates",
+  "nvmlDeviceGetMemoryInfo_v2",
+  "nvmlDeviceGetMemoryInfo",
+]);
+
 /** NVML calls that share a lane. */
 export class NvmlCalls {
   readonly symbols: NvmlSymbols;
@@ -49,7 +61,8 @@ export class NvmlCalls {
   judge(name: NvmlFunction, code: number): boolean {
     if (code === CODE.success) return true;
     if (isFatal(code)) throw new NvmlError(code, name);
-    if (!isAbsent(code)) this.failures.set(name, code);
+    const refused = code === CODE.noPermission && OPEN_TO_ALL.has(name);
+    if (refused || !isAbsent(code)) this.failures.set(name, code);
     return false;
   }
 

@@ -135,7 +135,10 @@ const ADVICE: Readonly<Record<number, Advice>> = {
   [CODE.uninitialized]: { reason: "uninitialized", advice: "it is initialised again by itself" },
   [CODE.noPermission]: {
     reason: "permission",
-    advice: "let this user open /dev/nvidiactl and /dev/nvidia0 to N",
+    advice:
+      "let this user open /dev/nvidiactl and /dev/nvidia0 to N: by their mode or group, under systemd with " +
+      '"DeviceAllow=char-nvidia* rw", in a container with NVIDIA\'s container toolkit; MIG devices need ' +
+      "/dev/nvidia-caps too",
   },
   [CODE.insufficientPower]: { reason: "power_cable", advice: "connect the GPU's power cables" },
   [CODE.driverNotLoaded]: {

@@ -71,7 +71,7 @@ export class FieldReader {
       const base = index * SIZE;
       if (this.#list.u32(MEMBERS.nvmlReturn, base) !== CODE.success) continue;
       const value = this.#valueAt(base);
-      if (value !== undefined && isPlausible(name, value)) values[name] = value;
+      if (value !== undefined) values[name] = value;
     }
     return values;
   }
@@ -96,9 +96,4 @@ export class FieldReader {
         return undefined;
     }
   }
-}
-
-/** Counts and totals are never below zero, whatever type they come in. */
-function isPlausible(name: FieldName, value: number | bigint): boolean {
-  return Number.isFinite(Number(value)) && (value >= 0 || name === "memoryTemperature");
 }

@@ -45,9 +45,9 @@ export class MigReader {
     this.#device = device;
   }
 
-  /** The MIG devices in the order of their slots; none where MIG is off. */
-  async read(): Promise<MigReading[]> {
-    if (!await this.#device.migEnabled()) return [];
+  /** The MIG devices in the order of their slots; undefined where MIG is off. */
+  async read(): Promise<MigReading[] | undefined> {
+    if (!await this.#device.migEnabled()) return undefined;
     const slots = Math.min(await this.#device.u32("nvmlDeviceGetMaxMigDeviceCount") ?? 0, MAX_SLOTS);
     const readings: MigReading[] = [];
     const instances = new Set<number>();

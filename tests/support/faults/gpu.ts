@@ -16,6 +16,10 @@ function assertOtherGpu(page: Page): void {
   assertEquals(valueIn(page, { name: "gpu_up", labels: { gpu: "0" } }), 0);
 }
 
+function assertAbsent(page: Page, names: readonly string[]): void {
+  for (const name of names) assertEquals(valueIn(page, { name, labels: { gpu: "0" } }), undefined, name);
+}
+
 /** What can befall the GPU exporter. */
 export const GPU_FAULTS: FaultSet<GpuRig> = {
   exporter: "gpu",
@@ -30,6 +34,29 @@ export const GPU_FAULTS: FaultSet<GpuRig> = {
       reason: "permission",
       health: "/dev/nvidia*",
       inject: (rig) => rig.answer(...refuse(17)),
+      heal: (rig) => rig.answer(),
+    },
+    {
+      kind: "permission",
+      what: "one of two GPUs refuses every call",
+      values: "withheld",
+      up: 1,
+      reason: "permission",
+      health: "GPU 0 fails: nvmlDeviceGetPowerUsage answers NO_PERMISSION (4); let this user open",
+      metrics: "`gpu_up` 0 for it; the other GPU goes on",
+      inject: (rig) => rig.answer("gpu0 * !4"),
+      check: assertOtherGpu,
+      heal: (rig) => rig.answer(),
+    },
+    {
+      kind: "permission",
+      what: "a GPU refuses only its temperature",
+      values: "goes on",
+      reason: "permission",
+      health: "GPU 0 refuses values that every user may read: nvmlDeviceGetTemperatureV",
+      metrics: "the temperature is absent",
+      inject: (rig) => rig.answer("gpu0 nvmlDeviceGetTemperatureV !4"),
+      check: (page) => assertAbsent(page, ["gpu_temperature_celsius"]),
       heal: (rig) => rig.answer(),
     },
     {
@@ -77,7 +104,7 @@ export const GPU_FAULTS: FaultSet<GpuRig> = {
     },
     {
       kind: "lying",
-      what: "a name that is no text, 5,000 NVENC sessions claimed, garbage for clocks and states",
+      what: "a name that is no text, 5,000 NVENC sessions claimed",
       values: "goes on",
       reason: "call_failed",
       health: "GPU 0 does not tell all its values",
@@ -86,13 +113,34 @@ export const GPU_FAULTS: FaultSet<GpuRig> = {
         rig.answer(
           "gpu0 nvmlDeviceGetName hex:41ff42",
           "gpu0 nvmlDeviceGetEncoderSessions claim 5000",
+        ),
+      check: (page) => assertAbsent(page, ["gpu_encoder_session_fps"]),
+      heal: (rig) => rig.answer(),
+    },
+    {
+      kind: "lying",
+      what:
+        "an encoder that works 2,619 %, 4,294,967,295 °C, more memory used than there is, every clock event",
+      values: "goes on",
+      reason: "invalid",
+      health: "GPU 0 tells values that cannot be, so they are left out: gpu_temperature_celsius, gpu_enc",
+      metrics: "these values are absent",
+      inject: (rig) =>
+        rig.answer(
+          "gpu0 nvmlDeviceGetEncoderUtilization 2619 166000",
+          "gpu0 nvmlDeviceGetTemperatureV 4294967295",
+          "gpu0 nvmlDeviceGetMemoryInfo_v2 48305799168 674037760 44561956864 48305799169",
           "gpu0 nvmlDeviceGetPerformanceState 4294967295",
           "gpu0 nvmlDeviceGetCurrentClocksEventReasons 18446744073709551615",
         ),
       check: (page) => {
-        for (const name of ["gpu_encoder_session_fps", "gpu_performance_state"]) {
-          assertEquals(valueIn(page, { name, labels: { gpu: "0" } }), undefined, name);
-        }
+        assertAbsent(page, [
+          "gpu_encoder_utilization_ratio",
+          "gpu_temperature_celsius",
+          "gpu_memory_used_bytes",
+          "gpu_performance_state",
+          "gpu_clocks_event_reason",
+        ]);
       },
       heal: (rig) => rig.answer(),
     },
