@@ -195,7 +195,7 @@ Deno.test({
     await t.step("out of memory, restarted by policy, unhealthy, gone at once", async () => {
       await engine.run(
         "out-of-memory",
-        "dd if=/dev/zero of=/dev/null bs=64M count=1; exit 137",
+        "dd if=/dev/zero of=/dev/null bs=64M count=1; sleep 1; exit 137",
         "--memory=16m",
         "--memory-swap=16m",
       );

@@ -8,7 +8,7 @@
  * @module
  */
 import "./leave_out.ts";
-import { Agent as HttpAgent } from "node:http";
+import { Agent as HttpAgent, type ClientRequest } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
 // @ts-types="./dockerode.d.ts"
 import Docker from "dockerode";
@@ -16,6 +16,7 @@ import type { CallOptions, DockerOptions, ResponseStream } from "./dockerode.d.t
 import { type DockerHost, hostPermissionFlags, type TlsFiles } from "./docker_host.ts";
 import { DockerApiError, toDockerApiError } from "./docker_api_error.ts";
 import { DurationHistogram } from "./duration_histogram.ts";
+import { PendingCall } from "./pending_call.ts";
 
 /** Oldest version of the API with one-shot statistics: Docker 20.10. */
 const MIN_API_VERSION = "1.41";
@@ -39,6 +40,11 @@ export type Endpoint = "version" | "list" | "inspect" | "stats" | "events";
 /** How an object is written by `util.inspect`: https://nodejs.org/api/util.html#utilinspectcustom */
 const INSPECT_CUSTOM = Symbol.for("nodejs.util.inspect.custom");
 
+/** An agent with the method through which it gets each request and its options. */
+type Agent = HttpAgent & {
+  addRequest(request: ClientRequest, options: { readonly pending?: PendingCall }): void;
+};
+
 /** Options of {@linkcode DockerApi}. */
 export interface DockerApiOptions {
   readonly host: DockerHost;
@@ -56,7 +62,7 @@ export class DockerApi {
   readonly #host: DockerHost;
   readonly #timeoutMs: number;
   readonly #connection: DockerOptions;
-  readonly #inFlight = new Set<AbortController>();
+  readonly #inFlight = new Set<PendingCall>();
   #docker: Docker;
   #apiVersion: string | undefined;
 
@@ -142,30 +148,25 @@ export class DockerApi {
 
   /** Ends all requests. */
   close(): void {
-    for (const controller of this.#inFlight) controller.abort(new Error("The exporter stops"));
+    for (const pending of this.#inFlight) pending.giveUp(new Error("The exporter stops"));
     this.#connection.agent?.destroy();
   }
 
   async #ask(endpoint: Endpoint, call: (options: CallOptions) => Promise<unknown>): Promise<unknown> {
     const startedMs = performance.now();
-    const controller = new AbortController();
-    const { signal } = controller;
+    const pending = new PendingCall();
     const timer = setTimeout(
-      () => controller.abort(new DOMException("Timed out", "TimeoutError")),
+      () => pending.giveUp(new DOMException("Timed out", "TimeoutError")),
       this.#timeoutMs,
     );
-    this.#inFlight.add(controller);
+    this.#inFlight.add(pending);
     try {
-      // The library does not settle when the engine goes away in mid-answer, so the deadline must not rely on it.
-      const late = new Promise<never>((_, reject) => {
-        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
-      });
-      return await Promise.race([call({ abortSignal: signal }), late]);
+      return await Promise.race([call({ abortSignal: pending }), pending.givenUp]);
     } catch (error) {
       throw this.explain(error);
     } finally {
       clearTimeout(timer);
-      this.#inFlight.delete(controller);
+      this.#inFlight.delete(pending);
       this.durations.observe(endpoint, (performance.now() - startedMs) / 1000);
     }
   }
@@ -175,8 +176,12 @@ function connectionOptions(host: DockerHost, tls: TlsFiles | undefined, concurre
   const secure = !("socketPath" in host) && (host.tls || tls !== undefined);
   // One connection more for the events.
   const settings = { keepAlive: true, maxSockets: concurrency + 1 };
-  const agent = secure ? new HttpsAgent(settings) : new HttpAgent(settings);
-  const { reuseSocket } = agent;
+  const agent = (secure ? new HttpsAgent(settings) : new HttpAgent(settings)) as Agent;
+  const { addRequest, reuseSocket } = agent;
+  agent.addRequest = (request, { pending, ...options }) => {
+    pending?.attach(request);
+    addRequest.call(agent, request, options);
+  };
   agent.reuseSocket = (socket, request) => {
     reuseSocket.call(agent, socket, request);
     // Or Deno 2.9 sends a request that was given up once more, on a connection that then stays open.
@@ -195,8 +200,10 @@ function connect(options: DockerOptions): Docker {
   const { modem } = docker;
   const { buildRequest } = modem;
   modem.buildRequest = (request, ...rest) => {
-    Object.defineProperty(request, INSPECT_CUSTOM, { value: () => "request" });
-    buildRequest.call(modem, request, ...rest);
+    const { signal: pending, ...options } = request;
+    const own = { ...options, pending };
+    Object.defineProperty(own, INSPECT_CUSTOM, { value: () => "request" });
+    buildRequest.call(modem, own, ...rest);
   };
   return docker;
 }

@@ -5,10 +5,18 @@
  * @module
  */
 import type { Agent } from "node:http";
+import type { PendingCall } from "./pending_call.ts";
 
 /** Options of every call. */
 export interface CallOptions {
-  abortSignal?: AbortSignal;
+  abortSignal?: PendingCall;
+}
+
+/** Options of a request, as the library hands them to node:http. */
+export interface RequestOptions {
+  signal?: PendingCall | undefined;
+  /** Where this exporter puts what came as the signal. */
+  pending?: PendingCall | undefined;
 }
 
 /** A response that is read as it comes. */
@@ -42,7 +50,7 @@ export interface DockerOptions {
 export default class Docker {
   constructor(options: DockerOptions);
   /** What sends the requests. */
-  readonly modem: { buildRequest(request: object, ...rest: unknown[]): void };
+  readonly modem: { buildRequest(request: RequestOptions, ...rest: unknown[]): void };
   /** `GET /version` */
   version(options: CallOptions): Promise<unknown>;
   /** `GET /containers/json` */
