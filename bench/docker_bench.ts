@@ -19,6 +19,7 @@ import {
   sleep,
   startTarget,
   stopTarget,
+  type Target,
   versionOf,
 } from "./harness.ts";
 
@@ -36,9 +37,8 @@ async function pageValue(series: string): Promise<number> {
   return Number(page.split("\n").find((line) => line.startsWith(series))?.split(" ").at(-1));
 }
 
-/** What a reading costs the exporter and, where its processes are given, the engine. */
-async function measureExporter(socketPath: string, engineSeconds?: () => number): Promise<Row> {
-  const target = await startTarget({
+function startExporter(socketPath: string, intervalSeconds: number): Promise<Target> {
+  return startTarget({
     name: "exporter",
     command: Deno.execPath(),
     args: [
@@ -48,11 +48,30 @@ async function measureExporter(socketPath: string, engineSeconds?: () => number)
       "exporters/docker/main.ts",
       `--port=${PORT}`,
       `--docker-host=unix://${socketPath}`,
-      `--interval=${INTERVAL_SECONDS * 1000}ms`,
+      `--interval=${intervalSeconds * 1000}ms`,
       "--log.level=error",
     ],
     url: `http://127.0.0.1:${PORT}/health`,
   });
+}
+
+/** CPU time in as long as an interval, without a reading. */
+async function measureRest(socketPath: string): Promise<Row> {
+  const target = await startExporter(socketPath, 3600);
+  try {
+    await sleep(WARM_UP_SECONDS / 2);
+    const cpuBefore = cpuSeconds(target.child.pid);
+    await sleep(MEASURED_SECONDS);
+    const cpuMs = (cpuSeconds(target.child.pid) - cpuBefore) * 1000;
+    return { cpu_ms: cpuMs * INTERVAL_SECONDS / MEASURED_SECONDS };
+  } finally {
+    await stopTarget(target);
+  }
+}
+
+/** What a reading costs the exporter and, where its processes are given, the engine. */
+async function measureExporter(socketPath: string, engineSeconds?: () => number): Promise<Row> {
+  const target = await startExporter(socketPath, INTERVAL_SECONDS);
   try {
     const { pid } = target.child;
     const readings = (): Promise<number> => pageValue('docker_api_duration_seconds_count{endpoint="list"}');
@@ -182,6 +201,7 @@ export async function bench(): Promise<Report> {
       rows[`docker stats, ${containers}`] = await measureCli(engine.socketPath, engineSeconds);
       rows[`exporter, ${containers}`] = await measureExporter(engine.socketPath, engineSeconds);
     }
+    rows[`exporter at rest, ${running}`] = await measureRest(engine.socketPath);
     for (const way of ["one-shot", "streams"] as const) {
       rows[`${way}, ${running}`] = await measureTransport(engine.socketPath, way, engineSeconds);
     }
@@ -202,6 +222,7 @@ export async function bench(): Promise<Report> {
     notes: [
       "Each figure is for one reading of all containers; the engine's CPU time includes containerd and its shims",
       "The exporter reads every 2.5 s; its CPU time is that of 40 s after 50 s, all it does meanwhile included; then its page is asked for ten times a second",
+      "At rest: what the process uses in 2.5 s without a reading; the rest of its CPU time is that of readings",
       "one-shot asks for every container each 5 s, streams bring a sample of each a second: asking costs less " +
       "from an interval of about 1.5 s on, so the exporter asks",
     ],

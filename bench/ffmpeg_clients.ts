@@ -29,8 +29,12 @@ async function writeAll(connection: Deno.Conn, data: Uint8Array): Promise<void> 
   while (data.length > 0) data = data.subarray(await connection.write(data));
 }
 
-/** Opens a POST for each job. */
-export async function openPosts(port: number, jobs: number, prefix = "job"): Promise<Sink> {
+/** Opens a POST for each job; their ids begin with the prefix. */
+export async function openPosts(
+  port: number,
+  jobs: number,
+  { prefix = "job", path = "/progress" }: { prefix?: string; path?: string } = {},
+): Promise<Sink> {
   const connections: Deno.TcpConn[] = [];
   for (let index = 0; index < jobs; index++) {
     const connection = await Deno.connect({ port });
@@ -40,7 +44,7 @@ export async function openPosts(port: number, jobs: number, prefix = "job"): Pro
     await writeAll(
       connection,
       ENCODER.encode(
-        `POST /progress?${query} HTTP/1.1\r\nTransfer-Encoding: chunked\r\nUser-Agent: Lavf/59.27.100\r\n` +
+        `POST ${path}?${query} HTTP/1.1\r\nTransfer-Encoding: chunked\r\nUser-Agent: Lavf/59.27.100\r\n` +
           `Accept: */*\r\nConnection: close\r\nHost: 127.0.0.1:${port}\r\nIcy-MetaData: 1\r\n\r\n`,
       ),
     );

@@ -72,11 +72,18 @@ export async function stopTarget({ child }: Target): Promise<void> {
 
 const WRK_UNIT_US: Readonly<Record<string, number>> = { us: 1, ms: 1000, s: 1_000_000 };
 
-/** Loads a target on one connection: latency in microseconds, throughput, CPU time per request. */
-export async function load(target: Target, seconds: number): Promise<Row> {
+/**
+ * Loads a target on one connection, with further headers as `Name: value`: latency in microseconds, throughput,
+ * CPU time per request.
+ */
+export async function load(target: Target, seconds: number, headers: readonly string[] = []): Promise<Row> {
   const before = cpuSeconds(target.child.pid);
   const { stdout } = await new Deno.Command("wrk", {
-    args: ["-t1", "-c1", `-d${seconds}s`, "--latency", target.url],
+    args: [
+      ...["-t1", "-c1", `-d${seconds}s`, "--latency"],
+      ...headers.flatMap((header) => ["-H", header]),
+      target.url,
+    ],
   }).output();
   const text = new TextDecoder().decode(stdout);
   const quantile = (percent: string): number => {
@@ -143,10 +150,10 @@ export function sleep(seconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, seconds * 1000));
 }
 
-/** What it takes to see a server as it is in use: a hundred scrapes, some of them compressed. */
-async function scrapeAHundredTimes({ url }: Target): Promise<void> {
+/** What it takes to see a server as it is in use: a hundred scrapes, compressed as scrapers ask for them. */
+export async function scrapeAHundredTimes({ url }: Target): Promise<void> {
   for (let index = 0; index < 100; index++) {
-    // fetch asks for gzip, as scrapers do.
+    // fetch asks for gzip.
     await (await fetch(url)).arrayBuffer();
   }
 }

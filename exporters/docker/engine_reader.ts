@@ -48,7 +48,7 @@ export interface EngineReaderOptions {
 }
 
 /** An inspection is repeated after this long even if nothing seems to have changed, in milliseconds. */
-const DETAILS_MAX_AGE_MS = 60_000;
+const DETAILS_MAX_AGE_MS = 300_000;
 
 /** Containers read at once unless told otherwise, where their answers come together once a second. */
 export const MAX_CONCURRENCY = 100;
