@@ -54,7 +54,7 @@ export const CODE = {
   insufficientPower: 8,
   driverNotLoaded: 9,
   timeout: 10,
-  libraryNotFound: 12,
+  noLibrary: 12,
   functionNotFound: 13,
   gpuIsLost: 15,
   resetRequired: 16,
@@ -81,7 +81,7 @@ const ABSENT: ReadonlySet<number> = new Set([
 const FATAL: ReadonlySet<number> = new Set([
   CODE.uninitialized,
   CODE.driverNotLoaded,
-  CODE.libraryNotFound,
+  CODE.noLibrary,
   CODE.gpuIsLost,
   CODE.resetRequired,
   CODE.libRmVersionMismatch,

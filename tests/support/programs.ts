@@ -4,7 +4,7 @@
  * @module
  */
 
-const missing = new Set<string>();
+const told = new Set<string>();
 
 /**
  * Options for `Deno.test` of a test that needs these programs on the PATH (or, with a slash, these files):
@@ -13,36 +13,29 @@ const missing = new Set<string>();
  * @throws {Error} in CI when one is missing
  */
 export function needs(...programs: string[]): { ignore: boolean } {
-  const absent = programs.filter((program) => !isInstalled(program));
-  if (absent.length > 0 && Deno.env.get("CI")) throw new Error(`CI must install: ${absent.join(", ")}`);
-  for (const program of absent) {
-    if (missing.has(program)) continue;
-    missing.add(program);
-    say(`tests skipped: ${program} is not installed`);
-  }
-  return { ignore: absent.length > 0 };
+  const options = programs.map((program) => runsIf(isInstalled(program), `${program} is not installed`));
+  return { ignore: options.some(({ ignore }) => ignore) };
 }
 
-/** Options for `Deno.test` of a test that must run as root. */
+/** Options for `Deno.test` of a test that must run as root. @throws {Error} in CI when it does not */
 export function needsRoot(): { ignore: boolean } {
-  const ignore = Deno.uid() !== 0;
-  if (ignore && !missing.has("root")) {
-    missing.add("root");
-    say("tests skipped: they need root");
-  }
-  return { ignore };
+  return runsIf(Deno.uid() === 0, "they need root");
 }
 
 /** Options for `Deno.test` of a test that makes mount and network namespaces. @throws {Error} in CI when it may not */
 export function needsNamespaces(): { ignore: boolean } {
   const root = needsRoot();
-  if (root.ignore || canMakeNamespaces()) return root;
-  if (Deno.env.get("CI")) throw new Error("CI must allow namespaces: unshare -mn fails");
-  if (!missing.has("namespaces")) {
-    missing.add("namespaces");
-    say("tests skipped: this machine forbids namespaces");
+  return root.ignore ? root : runsIf(canMakeNamespaces(), "this machine forbids namespaces");
+}
+
+/** Where a need is not met, says so once, for however many tests; CI has to meet them all. */
+function runsIf(isMet: boolean, otherwise: string): { ignore: boolean } {
+  if (!isMet && Deno.env.get("CI")) throw new Error(`CI skips no tests, but ${otherwise}`);
+  if (!isMet && !told.has(otherwise)) {
+    told.add(otherwise);
+    say(`tests skipped: ${otherwise}`);
   }
-  return { ignore: true };
+  return { ignore: !isMet };
 }
 
 function canMakeNamespaces(): boolean {
