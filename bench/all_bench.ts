@@ -7,17 +7,15 @@
  * @module
  */
 import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
-import { grantFlags, grantsFor } from "../exporters/grants.ts";
 import { SimulatedMachine } from "../scripts/demo/powercap_machine.ts";
 import { simulatedContainer } from "../scripts/demo/simulated_container.ts";
 import { SimulatedEngine } from "../scripts/demo/simulated_engine.ts";
-import { setupFlags } from "../tests/support/exporter_process.ts";
 import { NvmlStub, readScript } from "../tests/support/nvml_stub.ts";
 import {
   compareUnderLoad,
-  describeRun,
+  exporterArgs,
+  type Findings,
   idlePercents,
-  type Report,
   type Row,
   startTarget,
   stopTarget,
@@ -34,7 +32,7 @@ const BARE_PORT = 19_500;
 const BARE_PAGE_BYTES = 10_000;
 
 /** Measures. Needs wrk and cc. */
-export async function bench(): Promise<Report> {
+export async function bench(): Promise<Findings> {
   const root = await Deno.makeTempDir({ prefix: "bench-all-" });
   await using resources = new AsyncDisposableStack();
   resources.defer(() => Deno.remove(root, { recursive: true }));
@@ -62,9 +60,6 @@ export async function bench(): Promise<Report> {
   const rows = await compareUnderLoad(targets);
   for (const { name } of targets) rows[name] = { ...rows[name], idle_cpu_percent: idle[name] ?? NaN };
   return {
-    name: "all",
-    command: "deno task bench all",
-    ...describeRun(),
     versions: { deno: Deno.version.deno, wrk: await versionOf("wrk", "--version") },
     rows: { ...rows, "all four": sumOf(Object.keys(CATALOG).map((name) => rows[name] ?? {})) },
     notes: [
@@ -94,13 +89,7 @@ function exporterCommand(name: ExporterName, sourceArgs: readonly string[]): Tar
   return {
     name,
     command: Deno.execPath(),
-    args: [
-      "run",
-      ...setupFlags(),
-      ...grantFlags(name, grantsFor(name, args)),
-      `exporters/${name}/main.ts`,
-      ...args,
-    ],
+    args: exporterArgs(name, args),
     url: `http://127.0.0.1:${port}/metrics`,
   };
 }

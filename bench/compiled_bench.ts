@@ -9,16 +9,7 @@
 import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
 import { compileExporter } from "../scripts/compile.ts";
 import { ROOT } from "../tests/support/exporter_process.ts";
-import {
-  describeRun,
-  median,
-  memory,
-  type Report,
-  type Row,
-  startTarget,
-  stopTarget,
-  versionOf,
-} from "./harness.ts";
+import { type Findings, median, memory, type Row, startTarget, stopTarget, versionOf } from "./harness.ts";
 
 const STARTS = 15;
 const PORT = 19600;
@@ -64,7 +55,7 @@ async function compileBareServer(): Promise<string> {
 }
 
 /** Measures. Exporters have no sources here: a scrape tells so. */
-export async function bench(): Promise<Report> {
+export async function bench(): Promise<Findings> {
   const rows: Record<string, Row> = {};
   try {
     await Deno.mkdir(`${ROOT}${FOLDER}`, { recursive: true });
@@ -78,9 +69,6 @@ export async function bench(): Promise<Report> {
     const base = Deno.env.get("DENORT_BIN");
     if (base) rows["base runtime"] = { size_mb: (await Deno.stat(base)).size / 1e6 };
     return {
-      name: "compiled",
-      command: "deno task bench compiled",
-      ...describeRun(),
       versions: { compiled: version },
       rows,
       notes: [

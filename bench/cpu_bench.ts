@@ -3,14 +3,12 @@
  *
  * @module
  */
-import { grantFlags, grantsFor } from "../exporters/grants.ts";
-import { setupFlags } from "../tests/support/exporter_process.ts";
 import { SimulatedMachine } from "../scripts/demo/powercap_machine.ts";
 import {
   compareUnderLoad,
-  describeRun,
+  exporterArgs,
+  type Findings,
   idlePercents,
-  type Report,
   type Row,
   sleep,
   startTarget,
@@ -50,7 +48,7 @@ async function medianStartMs(command: TargetCommand): Promise<number> {
 }
 
 /** Measures. Needs wrk and prometheus-node-exporter. */
-export async function bench(): Promise<Report> {
+export async function bench(): Promise<Findings> {
   const root = await Deno.makeTempDir({ prefix: "bench-cpu-" });
   const tree = `${root}/powercap`;
   const sysfs = `${root}/sys`;
@@ -59,17 +57,10 @@ export async function bench(): Promise<Report> {
   machine.advance(1);
   await linkClassFolder(tree, sysfs);
   const timer = setInterval(() => machine.advance(0.5), 500);
-  const flags = [`--powercap=${tree}`, `--port=${PORTS.exporter}`];
   const exporter: TargetCommand = {
     name: "cpu exporter",
     command: Deno.execPath(),
-    args: [
-      "run",
-      ...setupFlags(),
-      ...grantFlags("cpu", grantsFor("cpu", flags)),
-      "exporters/cpu/main.ts",
-      ...flags,
-    ],
+    args: exporterArgs("cpu", [`--powercap=${tree}`, `--port=${PORTS.exporter}`]),
     url: `http://127.0.0.1:${PORTS.exporter}/metrics`,
   };
   const size = await pageSize(exporter);
@@ -113,9 +104,6 @@ export async function bench(): Promise<Report> {
       };
     }
     return {
-      name: "cpu",
-      command: "deno task bench cpu",
-      ...describeRun(),
       versions: {
         deno: Deno.version.deno,
         node_exporter: await versionOf("prometheus-node-exporter", "--version"),

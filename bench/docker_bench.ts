@@ -8,13 +8,12 @@
  */
 import { setupFlags } from "../tests/support/exporter_process.ts";
 import { DockerEngine } from "../tests/support/docker_engine.ts";
-import { dockerPermissions } from "../tests/support/simulated_docker.ts";
 import {
   cpuSeconds,
-  describeRun,
+  exporterArgs,
+  type Findings,
   median,
   memory,
-  type Report,
   type Row,
   sleep,
   startTarget,
@@ -41,16 +40,12 @@ function startExporter(socketPath: string, intervalSeconds: number): Promise<Tar
   return startTarget({
     name: "exporter",
     command: Deno.execPath(),
-    args: [
-      "run",
-      ...setupFlags(),
-      ...dockerPermissions(socketPath).map((flag) => flag.replace("=0.0.0.0,", `=0.0.0.0:${PORT},`)),
-      "exporters/docker/main.ts",
+    args: exporterArgs("docker", [
       `--port=${PORT}`,
       `--docker-host=unix://${socketPath}`,
       `--interval=${intervalSeconds * 1000}ms`,
       "--log.level=error",
-    ],
+    ]),
     url: `http://127.0.0.1:${PORT}/health`,
   });
 }
@@ -189,7 +184,7 @@ async function measureSimulated(containers: number): Promise<Row> {
 }
 
 /** Measures. */
-export async function bench(): Promise<Report> {
+export async function bench(): Promise<Findings> {
   const rows: Record<string, Row> = {};
   {
     await using engine = await DockerEngine.start();
@@ -210,9 +205,6 @@ export async function bench(): Promise<Report> {
     rows[`exporter, ${containers} simulated`] = await measureSimulated(containers);
   }
   return {
-    name: "docker",
-    command: "deno task bench docker",
-    ...describeRun(),
     versions: {
       deno: Deno.version.deno,
       docker: await versionOf("docker", "--version"),

@@ -5,16 +5,14 @@
  * @module
  */
 import { ProgressParser } from "../exporters/ffmpeg/progress_parser.ts";
-import { grantFlags, grantsFor } from "../exporters/grants.ts";
-import { setupFlags } from "../tests/support/exporter_process.ts";
 import { block, openFiles, openPosts, report, type Sink } from "./ffmpeg_clients.ts";
 import { NaiveParser } from "./ffmpeg_naive_parser.ts";
 import {
   cpuSeconds,
-  describeRun,
+  exporterArgs,
+  type Findings,
   median,
   memory,
-  type Report,
   type Row,
   startTarget,
   stopTarget,
@@ -30,7 +28,7 @@ const GIGABYTE = 2 ** 30;
 const WARM_UP_BYTES = 2 ** 27;
 
 /** Runs the benchmark. */
-export async function bench(): Promise<Report> {
+export async function bench(): Promise<Findings> {
   const rows: Record<string, Row> = {
     ...compareParsers(),
     "1000 jobs by HTTP": await withExporter(({ target }) => loadByHttp(target, JOBS)),
@@ -43,9 +41,6 @@ export async function bench(): Promise<Report> {
   rows["10000 connections in a minute"] = await withExporter(({ target }) => manyConnections(target));
   rows["a flood without a line's end"] = await withExporter(({ target }) => flood(target));
   return {
-    name: "ffmpeg",
-    command: "deno task bench ffmpeg",
-    ...describeRun(),
     versions: { deno: Deno.version.deno, v8: Deno.version.v8 },
     rows,
     notes: [
@@ -79,17 +74,10 @@ async function withExporter(
   args: readonly string[] = [],
 ): Promise<Row> {
   const folder = await Deno.makeTempDir({ prefix: "ffmpeg-bench-" });
-  const flags = [`--port=${PORT}`, `--progress-dir=${folder}`, ...args];
   const target = await startTarget({
     name: "ffmpeg",
     command: Deno.execPath(),
-    args: [
-      "run",
-      ...setupFlags(),
-      ...grantFlags("ffmpeg", grantsFor("ffmpeg", flags)),
-      "exporters/ffmpeg/main.ts",
-      ...flags,
-    ],
+    args: exporterArgs("ffmpeg", [`--port=${PORT}`, `--progress-dir=${folder}`, ...args]),
     url: `http://127.0.0.1:${PORT}/metrics`,
   });
   try {

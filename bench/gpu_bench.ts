@@ -9,7 +9,7 @@ import { startGpuExporter } from "../tests/support/gpu_exporter.ts";
 import { type ScaleOptions, scaleScript } from "../tests/support/gpu_scale.ts";
 import { NvmlStub } from "../tests/support/nvml_stub.ts";
 import { isInstalled } from "../tests/support/programs.ts";
-import { cpuSeconds, describeRun, median, memory, type Report, type Row } from "./harness.ts";
+import { cpuSeconds, type Findings, median, memory, type Row } from "./harness.ts";
 
 const SCALES: Readonly<Record<string, ScaleOptions>> = {
   "8 GPUs, 0.1 ms a call": { gpus: 8, delayMicroseconds: 100 },
@@ -23,7 +23,7 @@ const SOAK_COLLECTIONS = 100_000;
 const SMI_RUNS = 20;
 
 /** Measures. Needs cc; uses nvidia-smi where there is one. */
-export async function bench(): Promise<Report> {
+export async function bench(): Promise<Findings> {
   const rows: Record<string, Row> = {};
   for (const [name, options] of Object.entries(SCALES)) {
     rows[name] = await measure([], "scale", JSON.stringify(options));
@@ -39,9 +39,6 @@ export async function bench(): Promise<Report> {
   rows[`${SOAK_COLLECTIONS} collections of 1 GPU`] = await measure([], "soak", String(SOAK_COLLECTIONS));
   if (isInstalled("nvidia-smi")) rows["nvidia-smi -q -x"] = await measureSmi();
   return {
-    name: "gpu",
-    command: "deno task bench gpu",
-    ...describeRun(),
     versions: { deno: Deno.version.deno },
     rows,
     notes: [

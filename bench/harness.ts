@@ -5,6 +5,9 @@
  *
  * @module
  */
+import type { ExporterName } from "../exporters/catalog.ts";
+import { grantFlags, grantsFor } from "../exporters/grants.ts";
+import { setupFlags } from "../tests/support/exporter_process.ts";
 
 /** A server under measurement. */
 export interface Target {
@@ -27,17 +30,32 @@ export interface TargetCommand {
 /** What was measured of one target, by name of the quantity with its unit. */
 export type Row = Record<string, number>;
 
+/** What a benchmark found. */
+export interface Findings {
+  readonly versions: Readonly<Record<string, string>>;
+  /** Rows by target; the first is what the others are compared with. */
+  readonly rows: Readonly<Record<string, Row>>;
+  readonly notes: readonly string[];
+}
+
 /** A benchmark's result, as it is printed and stored. */
-export interface Report {
+export interface Report extends Findings {
   readonly name: string;
   /** The command that made it. */
   readonly command: string;
   readonly date: string;
   readonly machine: string;
-  readonly versions: Readonly<Record<string, string>>;
-  /** Rows by target; the first is what the others are compared with. */
-  readonly rows: Readonly<Record<string, Row>>;
-  readonly notes: readonly string[];
+}
+
+/** Arguments for Deno to run an exporter from its files, with the permissions that its flags ask for. */
+export function exporterArgs(name: ExporterName, flags: readonly string[]): string[] {
+  return [
+    "run",
+    ...setupFlags(),
+    ...grantFlags(name, grantsFor(name, flags)),
+    `exporters/${name}/main.ts`,
+    ...flags,
+  ];
 }
 
 /** Starts a server and waits for its first answer. @throws {Error} when there is none within 20 s */

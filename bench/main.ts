@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { formatTable, type Report } from "./harness.ts";
+import { describeRun, type Findings, formatTable, type Report } from "./harness.ts";
 
 const FOLDER = new URL("./", import.meta.url);
 
@@ -24,9 +24,9 @@ async function main(args: readonly string[]): Promise<number> {
   if (unknown) return say(`bench: Cannot run "${unknown}" as it must be one of ${known.join(", ")}\n`, 2);
   for (const name of args.length > 0 ? args : known) {
     const { bench } = await import(new URL(`${name}_bench.ts`, FOLDER).href) as {
-      bench: () => Promise<Report>;
+      bench: () => Promise<Findings>;
     };
-    const report = await bench();
+    const report: Report = { name, command: `deno task bench ${name}`, ...describeRun(), ...await bench() };
     await Deno.mkdir(new URL("results/", FOLDER), { recursive: true });
     await Deno.writeTextFile(new URL(`results/${name}.json`, FOLDER), `${JSON.stringify(report, null, 2)}\n`);
     say(`\n## ${name}\n\n${report.machine}; ${report.date}\n\n${formatTable(report)}\n`);

@@ -12,12 +12,12 @@ import { setupFlags } from "../tests/support/exporter_process.ts";
 import { openPosts, report } from "./ffmpeg_clients.ts";
 import {
   cpuSeconds,
-  describeRun,
+  exporterArgs,
+  type Findings,
   load,
   median,
   medians,
   memory,
-  type Report,
   type Row,
   scrapeAHundredTimes,
   startTarget,
@@ -123,10 +123,8 @@ async function bundles(names: readonly ExporterName[]): Promise<Record<string, V
 
 /** The ffmpeg exporter with a thousand jobs that report twice a second on the given path, scraped as often. */
 function thousandJobs(v8Flags: string, path = "/progress"): Variant {
-  const flags = [`--port=${PORT}`];
-  const granted = grantFlags("ffmpeg", grantsFor("ffmpeg", flags)).filter((flag) => flag !== TASK_V8_FLAGS);
-  const v8 = v8Flags === "" ? [] : [v8Flags];
-  const args = [...setupFlags(), ...v8, ...granted, "exporters/ffmpeg/main.ts", ...flags];
+  const args = exporterArgs("ffmpeg", [`--port=${PORT}`]).slice(1).filter((flag) => flag !== TASK_V8_FLAGS);
+  if (v8Flags !== "") args.unshift(v8Flags);
   return () =>
     withTarget(args, async (target) => {
       const { pid } = target.child;
@@ -151,7 +149,7 @@ function thousandJobs(v8Flags: string, path = "/progress"): Variant {
 }
 
 /** Measures. Needs wrk. */
-export async function bench(): Promise<Report> {
+export async function bench(): Promise<Findings> {
   const file = await Deno.makeTempFile();
   await Deno.writeTextFile(file, "123456789\n");
   try {
@@ -192,9 +190,6 @@ export async function bench(): Promise<Report> {
       }, 3),
     };
     return {
-      name: "steps",
-      command: "deno task bench steps",
-      ...describeRun(),
       versions: { deno: Deno.version.deno, v8: Deno.version.v8 },
       rows,
       notes: [

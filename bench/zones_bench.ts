@@ -8,20 +8,17 @@ import { walkPowercap } from "../exporters/cpu/powercap.ts";
 import { PowercapSampler } from "../exporters/cpu/sampler.ts";
 import { Exposition } from "../lib/exposition.ts";
 import { INTEL_RANGE_MICROJOULES, PowercapTree } from "../scripts/demo/powercap_tree.ts";
-import { describeRun, median, type Report, type Row } from "./harness.ts";
+import { type Findings, median, type Row } from "./harness.ts";
 
 const PACKAGES = [1, 2, 8, 32];
 const ZONES_PER_PACKAGE = 4;
 const ROUNDS = 300;
 
 /** Measures. */
-export async function bench(): Promise<Report> {
+export async function bench(): Promise<Findings> {
   const rows: Record<string, Row> = {};
   for (const packages of PACKAGES) rows[`${packages * ZONES_PER_PACKAGE} zones`] = await measure(packages);
   return {
-    name: "zones",
-    command: "deno task bench zones",
-    ...describeRun(),
     versions: { deno: Deno.version.deno },
     rows,
     notes: [
