@@ -192,13 +192,31 @@ Deno.test({
       await engine.docker("unpause", "paused");
     });
 
-    await t.step("out of memory, restarted by policy, unhealthy, gone at once", async () => {
+    await t.step("out of memory", async () => {
+      // The engine misses a kill while it is still starting the container, or when the container ends with it.
       await engine.run(
         "out-of-memory",
-        "dd if=/dev/zero of=/dev/null bs=64M count=1; sleep 1; exit 137",
+        `until [ -e /started ]; do sleep 0.1; done
+         dd if=/dev/zero of=/dev/null bs=64M count=1
+         until [ -e /told ]; do sleep 0.1; done
+         exit 137`,
         "--memory=16m",
         "--memory-swap=16m",
       );
+      await engine.docker("exec", "out-of-memory", "sh", "-c", ": >/started");
+      await shows(exporter, (page) => assert(page.of("out-of-memory", "oom_total")));
+      await engine.docker("exec", "out-of-memory", "sh", "-c", ": >/told");
+      await shows(exporter, (page) => assertEquals(page.of("out-of-memory", "exit_code"), 137));
+      // One kill can be two events.
+      const told = await engine.docker(
+        "events",
+        ...["--since", "0", "--until", String(Math.ceil(Date.now() / 1000))],
+        ...["--filter", "container=out-of-memory", "--filter", "event=oom", "--format", "{{.ID}}"],
+      );
+      assertEquals((await Page.of(exporter)).of("out-of-memory", "oom_total"), told.split("\n").length);
+    });
+
+    await t.step("restarted by policy, unhealthy, gone at once", async () => {
       await engine.run("crashing", "exit 5", "--restart=on-failure:2");
       await engine.run(
         "sick",
@@ -212,8 +230,6 @@ Deno.test({
         String,
       );
       await shows(exporter, (page) => {
-        assertEquals(page.of("out-of-memory", "exit_code"), 137);
-        assertEquals(page.of("out-of-memory", "oom_total"), 1);
         assertEquals(page.of("crashing", "restarts_total"), 2);
         assertEquals(page.of("crashing", "exit_code"), 5);
         assertEquals(page.of("sick", "health", { status: "unhealthy" }), 1);
