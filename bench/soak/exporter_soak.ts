@@ -77,6 +77,8 @@ class ExporterSoak {
   #isWithheld = false;
   /** Pages are read one after the other, so that their order is known. */
   #turn: Promise<unknown> = Promise.resolve();
+  /** The latest change of the source: until it is over, a page may be ahead of the history. */
+  #change: Promise<unknown> = Promise.resolve();
 
   constructor(subject: Subject, options: SoakOptions) {
     this.#subject = subject;
@@ -110,12 +112,12 @@ class ExporterSoak {
 
   async #churn(): Promise<void> {
     while (!this.#isOver) {
-      if (!this.#fault) await this.#inTurnOfChurn();
+      if (!this.#fault) await (this.#change = this.#changeSource());
       await pause(CHURN_MS);
     }
   }
 
-  async #inTurnOfChurn(): Promise<void> {
+  async #changeSource(): Promise<void> {
     const { churn, truth } = this.#subject;
     const fromMs = performance.now();
     await churn(this.#options.random);
@@ -139,9 +141,12 @@ class ExporterSoak {
       const askedMs = performance.now();
       try {
         const page = await readPage(this.#subject.rig);
+        const receivedMs = performance.now();
         this.#scrapes++;
+        await this.#change;
         this.#judge(page, {
           askedMs,
+          receivedMs,
           isQuiet: before === undefined && this.#fault === undefined,
           wasWithheld,
         });
@@ -155,12 +160,15 @@ class ExporterSoak {
     return turn;
   }
 
-  #judge(page: Page, at: { askedMs: number; isQuiet: boolean; wasWithheld: boolean }): void {
+  #judge(
+    page: Page,
+    at: { askedMs: number; receivedMs: number; isQuiet: boolean; wasWithheld: boolean },
+  ): void {
     for (const fallen of this.#counters.check(page)) this.#violate(fallen);
     const series = countSeries(page);
     if (series > this.#subject.maxSeries) this.#violate(`${series} series`);
     if (at.isQuiet) {
-      const { faults, compared } = this.#history.compare(page, at.askedMs, performance.now());
+      const { faults, compared } = this.#history.compare(page, at.askedMs, at.receivedMs);
       this.#compared += compared;
       for (const fault of faults) this.#violate(fault);
     } else if (at.wasWithheld && this.#isWithheld && valueIn(page, this.#subject.rig.canary) !== undefined) {
@@ -193,8 +201,7 @@ class ExporterSoak {
   async #suffer(fault: Fault): Promise<void> {
     const { rig } = this.#subject;
     this.#fault = fault;
-    // A change that is under way is over by then.
-    await pause(CHURN_MS);
+    await this.#change;
     await fault.inject(rig);
     if (fault.values !== "no answer") await eventually(() => this.#assertSeen(fault), PATIENCE_MS);
     this.#isWithheld = fault.values === "withheld";
