@@ -174,6 +174,20 @@ Deno.test("ProgressFolder says what is wrong, hides what it cannot read, and tak
   assertEquals(folder.totals.frames, 20 - 10);
 });
 
+Deno.test("ProgressFolder counts what is read later though the file's time stands still", async () => {
+  await using folder = new Folder();
+  const time = new Date();
+  for (const frame of [10, 20]) {
+    folder.write("a", progressText(frame));
+    // The kernel's clock for files ticks every few milliseconds.
+    Deno.utimeSync(`${folder.path}/a`, time, time);
+    folder.look();
+    folder.aheadMs += 1000;
+  }
+  assertEquals(folder.shown(), ["a running 20"]);
+  assertEquals(folder.totals.frames, 20 - 10);
+});
+
 Deno.test("ProgressFolder takes a refused file once there is room, and counts the refusal once", async () => {
   await using folder = new Folder();
   folder.look();

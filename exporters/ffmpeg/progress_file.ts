@@ -62,7 +62,8 @@ export class ProgressFile {
     if (isUnchanged && this.#position === size && !this.#isDoubtful) return;
     this.#seen = { size, ino, mtimeMs };
     const isKnown = this.#position >= 0;
-    this.#writtenMs = this.#timeOf(mtimeMs, isKnown);
+    // What is read later was written later, though a file's time moves in ticks of some milliseconds.
+    this.#writtenMs = Math.max(this.#timeOf(mtimeMs, isKnown), this.#writtenMs + 1);
     if (!isKnown) this.#begin(size, mtimeMs);
     else if (ino !== seen.ino || size < this.#position) this.#beginAnew();
     else if (size === this.#position) {
