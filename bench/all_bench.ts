@@ -10,10 +10,10 @@ import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
 import { SimulatedMachine } from "../scripts/demo/powercap_machine.ts";
 import { simulatedContainer } from "../scripts/demo/simulated_container.ts";
 import { SimulatedEngine } from "../scripts/demo/simulated_engine.ts";
+import { exporterCommand } from "../scripts/start.ts";
 import { NvmlStub, readScript } from "../tests/support/nvml_stub.ts";
 import {
   compareUnderLoad,
-  exporterArgs,
   type Findings,
   idlePercents,
   type Row,
@@ -50,7 +50,7 @@ export async function bench(): Promise<Findings> {
     url: `http://127.0.0.1:${BARE_PORT}/metrics`,
   }];
   const args = await simulateSources(root, resources);
-  for (const name of Object.keys(CATALOG) as ExporterName[]) commands.push(exporterCommand(name, args[name]));
+  for (const name of Object.keys(CATALOG) as ExporterName[]) commands.push(targetOf(name, args[name]));
   const targets: Target[] = [];
   resources.defer(async () => {
     for (const target of targets) await stopTarget(target);
@@ -83,13 +83,10 @@ function sumOf(rows: readonly Row[]): Row {
   );
 }
 
-function exporterCommand(name: ExporterName, sourceArgs: readonly string[]): TargetCommand {
+function targetOf(name: ExporterName, sourceArgs: readonly string[]): TargetCommand {
   const port = CATALOG[name].port + PORT_OFFSET;
-  const args = [...sourceArgs, `--port=${port}`];
   return {
-    name,
-    command: Deno.execPath(),
-    args: exporterArgs(name, args),
+    ...exporterCommand(name, [...sourceArgs, `--port=${port}`]),
     url: `http://127.0.0.1:${port}/metrics`,
   };
 }

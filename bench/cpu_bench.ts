@@ -4,9 +4,9 @@
  * @module
  */
 import { SimulatedMachine } from "../scripts/demo/powercap_machine.ts";
+import { exporterCommand } from "../scripts/start.ts";
 import {
   compareUnderLoad,
-  exporterArgs,
   type Findings,
   idlePercents,
   type Row,
@@ -58,9 +58,8 @@ export async function bench(): Promise<Findings> {
   await linkClassFolder(tree, sysfs);
   const timer = setInterval(() => machine.advance(0.5), 500);
   const exporter: TargetCommand = {
+    ...exporterCommand("cpu", [`--powercap=${tree}`, `--port=${PORTS.exporter}`]),
     name: "cpu exporter",
-    command: Deno.execPath(),
-    args: exporterArgs("cpu", [`--powercap=${tree}`, `--port=${PORTS.exporter}`]),
     url: `http://127.0.0.1:${PORTS.exporter}/metrics`,
   };
   const size = await pageSize(exporter);

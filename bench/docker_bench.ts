@@ -6,11 +6,11 @@
  *
  * @module
  */
+import { exporterCommand } from "../scripts/start.ts";
 import { setupFlags } from "../tests/support/exporter_process.ts";
 import { DockerEngine } from "../tests/support/docker_engine.ts";
 import {
   cpuSeconds,
-  exporterArgs,
   type Findings,
   median,
   memory,
@@ -38,9 +38,7 @@ async function pageValue(series: string): Promise<number> {
 
 function startExporter(socketPath: string, intervalSeconds: number): Promise<Target> {
   return startTarget({
-    name: "exporter",
-    command: Deno.execPath(),
-    args: exporterArgs("docker", [
+    ...exporterCommand("docker", [
       `--port=${PORT}`,
       `--docker-host=unix://${socketPath}`,
       `--interval=${intervalSeconds * 1000}ms`,

@@ -5,11 +5,11 @@
  * @module
  */
 import { ProgressParser } from "../exporters/ffmpeg/progress_parser.ts";
+import { exporterCommand } from "../scripts/start.ts";
 import { block, openFiles, openPosts, report, type Sink } from "./ffmpeg_clients.ts";
 import { NaiveParser } from "./ffmpeg_naive_parser.ts";
 import {
   cpuSeconds,
-  exporterArgs,
   type Findings,
   median,
   memory,
@@ -75,9 +75,7 @@ async function withExporter(
 ): Promise<Row> {
   const folder = await Deno.makeTempDir({ prefix: "ffmpeg-bench-" });
   const target = await startTarget({
-    name: "ffmpeg",
-    command: Deno.execPath(),
-    args: exporterArgs("ffmpeg", [`--port=${PORT}`, `--progress-dir=${folder}`, ...args]),
+    ...exporterCommand("ffmpeg", [`--port=${PORT}`, `--progress-dir=${folder}`, ...args]),
     url: `http://127.0.0.1:${PORT}/metrics`,
   });
   try {

@@ -5,9 +5,6 @@
  *
  * @module
  */
-import type { ExporterName } from "../exporters/catalog.ts";
-import { grantFlags, grantsFor } from "../exporters/grants.ts";
-import { setupFlags } from "../tests/support/exporter_process.ts";
 
 /** A server under measurement. */
 export interface Target {
@@ -45,17 +42,6 @@ export interface Report extends Findings {
   readonly command: string;
   readonly date: string;
   readonly machine: string;
-}
-
-/** Arguments for Deno to run an exporter from its files, with the permissions that its flags ask for. */
-export function exporterArgs(name: ExporterName, flags: readonly string[]): string[] {
-  return [
-    "run",
-    ...setupFlags(),
-    ...grantFlags(name, grantsFor(name, flags)),
-    `exporters/${name}/main.ts`,
-    ...flags,
-  ];
 }
 
 /** Starts a server and waits for its first answer. @throws {Error} when there is none within 20 s */

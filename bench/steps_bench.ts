@@ -8,11 +8,11 @@
 import { denoFlags, type ExporterName } from "../exporters/catalog.ts";
 import { grantFlags, grantsFor } from "../exporters/grants.ts";
 import { bundleExporter } from "../scripts/compile.ts";
+import { exporterCommand } from "../scripts/start.ts";
 import { setupFlags } from "../tests/support/exporter_process.ts";
 import { openPosts, report } from "./ffmpeg_clients.ts";
 import {
   cpuSeconds,
-  exporterArgs,
   type Findings,
   load,
   median,
@@ -48,7 +48,7 @@ async function inTurn(
 
 async function withTarget(args: readonly string[], measure: (target: Target) => Promise<Row>): Promise<Row> {
   const url = `http://127.0.0.1:${PORT}/metrics`;
-  const target = await startTarget({ name: "step", command: Deno.execPath(), args: ["run", ...args], url });
+  const target = await startTarget({ name: "step", command: Deno.execPath(), args, url });
   try {
     return await measure(target);
   } finally {
@@ -63,7 +63,7 @@ async function footprint(target: Target): Promise<Row> {
 }
 
 function server(variant: string, measure: (target: Target) => Promise<Row>): Variant {
-  const args = [...setupFlags(), TASK_V8_FLAGS, "-A", "bench/steps/server.ts", `${PORT}`, variant];
+  const args = ["run", ...setupFlags(), TASK_V8_FLAGS, "-A", "bench/steps/server.ts", `${PORT}`, variant];
   return () => withTarget(args, measure);
 }
 
@@ -99,32 +99,28 @@ function work(variant: string, unit: "ms" | "us", path = "/nowhere"): Variant {
   };
 }
 
-/** An exporter without a source, from its files or from one bundle. */
-function exporter(name: ExporterName, entry: string, bundled: boolean): Variant {
+/** An exporter without a source, from its files or, where given, from one bundle. */
+function exporter(name: ExporterName, bundle?: string): Variant {
   const flags = [`--port=${PORT}`];
-  const args = [
-    ...bundled ? ["--no-config", "--no-lock"] : setupFlags(),
-    ...grantFlags(name, grantsFor(name, flags)),
-    entry,
-    ...flags,
-  ];
+  const args = bundle === undefined
+    ? exporterCommand(name, flags).args
+    : ["run", "--no-config", "--no-lock", ...grantFlags(name, grantsFor(name, flags)), bundle, ...flags];
   return () => withTarget(args, footprint);
 }
 
 async function bundles(names: readonly ExporterName[]): Promise<Record<string, Variant>> {
   const variants: Record<string, Variant> = {};
   for (const name of names) {
-    const bundle = await bundleExporter(name, { folder: BUNDLES });
-    variants[`${name} from its files`] = exporter(name, `exporters/${name}/main.ts`, false);
-    variants[`${name} bundled`] = exporter(name, bundle, true);
+    variants[`${name} from its files`] = exporter(name);
+    variants[`${name} bundled`] = exporter(name, await bundleExporter(name, { folder: BUNDLES }));
   }
   return variants;
 }
 
 /** The ffmpeg exporter with a thousand jobs that report twice a second on the given path, scraped as often. */
 function thousandJobs(v8Flags: string, path = "/progress"): Variant {
-  const args = exporterArgs("ffmpeg", [`--port=${PORT}`]).slice(1).filter((flag) => flag !== TASK_V8_FLAGS);
-  if (v8Flags !== "") args.unshift(v8Flags);
+  const args = exporterCommand("ffmpeg", [`--port=${PORT}`]).args
+    .map((flag) => flag === TASK_V8_FLAGS ? v8Flags : flag).filter(Boolean);
   return () =>
     withTarget(args, async (target) => {
       const { pid } = target.child;
