@@ -7,9 +7,9 @@
  * @module
  */
 import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
-import { SimulatedMachine } from "../scripts/demo/powercap_machine.ts";
-import { simulatedContainer } from "../scripts/demo/simulated_container.ts";
-import { SimulatedEngine } from "../scripts/demo/simulated_engine.ts";
+import { SimulatedMachine } from "../simulation/powercap_machine.ts";
+import { simulatedContainer } from "../simulation/simulated_container.ts";
+import { SimulatedEngine } from "../simulation/simulated_engine.ts";
 import { exporterCommand } from "../scripts/start.ts";
 import { NvmlStub, readScript } from "../tests/support/nvml_stub.ts";
 import {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { SimulatedMachine } from "../scripts/demo/powercap_machine.ts";
+import { SimulatedMachine } from "../simulation/powercap_machine.ts";
 import { exporterCommand } from "../scripts/start.ts";
 import {
   compareUnderLoad,

@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { simulatedContainer } from "../scripts/demo/simulated_container.ts";
-import { SimulatedEngine } from "../scripts/demo/simulated_engine.ts";
+import { simulatedContainer } from "../simulation/simulated_container.ts";
+import { SimulatedEngine } from "../simulation/simulated_engine.ts";
 
 const [socketPath = "", containers = "0", churn = "0"] = Deno.args;
 const engine = new SimulatedEngine({ socketPath, cgroup: 2, apiVersion: "1.51" });

@@ -7,7 +7,7 @@ import { PowercapCollector } from "../exporters/cpu/collector.ts";
 import { walkPowercap } from "../exporters/cpu/powercap.ts";
 import { PowercapSampler } from "../exporters/cpu/sampler.ts";
 import { Exposition } from "../lib/exposition.ts";
-import { INTEL_RANGE_MICROJOULES, PowercapTree } from "../scripts/demo/powercap_tree.ts";
+import { INTEL_RANGE_MICROJOULES, PowercapTree } from "../simulation/powercap_tree.ts";
 import { type Findings, median, type Row } from "./harness.ts";
 
 const PACKAGES = [1, 2, 8, 32];

@@ -43,7 +43,7 @@ function simulations(): ChildProgram[] {
   return Object.keys(CATALOG).filter(hasSimulation).map((name) => ({
     name,
     command: Deno.execPath(),
-    args: ["run", ...setupFlags, "--no-prompt", "-A", `scripts/demo/${name}.ts`],
+    args: ["run", ...setupFlags, "--no-prompt", "-A", `simulation/${name}.ts`],
   }));
 }
 
@@ -62,7 +62,7 @@ function prometheus(data: string): ChildProgram {
 
 function hasSimulation(name: string): boolean {
   try {
-    return Deno.statSync(`scripts/demo/${name}.ts`).isFile;
+    return Deno.statSync(`simulation/${name}.ts`).isFile;
   } catch {
     return false;
   }

@@ -29,7 +29,7 @@ for (const [name, { port, artifact }] of Object.entries(CATALOG)) {
       "a task in deno.json": Object.hasOwn(config.tasks, name),
       "tests, tests/<name>_*_test.ts": holds("tests", new RegExp(`^${name}_.*_test\\.ts$`)),
       "golden pages, tests/golden/<name>/": holds(`tests/golden/${name}`, /\.prom$/),
-      "a simulation, scripts/demo/<name>.ts": holds("scripts/demo", new RegExp(`^${name}\\.ts$`)),
+      "a simulation, simulation/<name>.ts": holds("simulation", new RegExp(`^${name}\\.ts$`)),
       "a benchmark, bench/<name>_bench.ts": holds("bench", new RegExp(`^${name}.*_bench\\.ts$`)),
       "a unit, systemd/<artifact>.service": holds("systemd", new RegExp(`^${artifact}\\.service$`)),
       "a service in compose.yaml": mentions("compose.yaml", new RegExp(`^  ${artifact}:$`, "m")),

@@ -10,7 +10,7 @@ import { CollectorRunner } from "../../lib/collector.ts";
 import { createLogger } from "../../lib/log.ts";
 import { SelfMetrics } from "../../lib/self_metrics.ts";
 import { createHandler } from "../../lib/server.ts";
-import { PowercapTree, type TreeZone } from "../../scripts/demo/powercap_tree.ts";
+import { PowercapTree, type TreeZone } from "../../simulation/powercap_tree.ts";
 
 /** A powercap tree that is removed in the end. */
 export class TemporaryTree extends PowercapTree {

@@ -4,7 +4,7 @@
  * @module
  */
 import { hostPermissionFlags, parseDockerHost } from "../../exporters/docker/docker_host.ts";
-import { SimulatedEngine, type SimulatedEngineOptions } from "../../scripts/demo/simulated_engine.ts";
+import { SimulatedEngine, type SimulatedEngineOptions } from "../../simulation/simulated_engine.ts";
 import {
   type ExporterProcess,
   startExporter,

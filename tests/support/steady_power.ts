@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { PowercapTree, type TreeZone } from "../../scripts/demo/powercap_tree.ts";
+import { PowercapTree, type TreeZone } from "../../simulation/powercap_tree.ts";
 
 /** How often the counters move. */
 const STEP_MS = 20;

@@ -8,7 +8,7 @@ import {
   INTEL_RANGE_MICROJOULES,
   SMALL_RANGE_MICROJOULES,
   type TreeZone,
-} from "../../../scripts/demo/powercap_tree.ts";
+} from "../../../simulation/powercap_tree.ts";
 import type { ExporterProcess } from "../exporter_process.ts";
 import { TemporaryTree } from "../powercap.ts";
 import { type Rig, type RigOptions, type Series, startOnRig } from "./rig.ts";

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type SimulatedContainer, simulatedContainer } from "../../../scripts/demo/simulated_container.ts";
-import { type Fault, SimulatedEngine } from "../../../scripts/demo/simulated_engine.ts";
+import { type SimulatedContainer, simulatedContainer } from "../../../simulation/simulated_container.ts";
+import { type Fault, SimulatedEngine } from "../../../simulation/simulated_engine.ts";
 import type { ExporterProcess } from "../exporter_process.ts";
 import { type Rig, type RigOptions, type Series, startOnRig } from "./rig.ts";
 

@@ -1,0 +1,90 @@
+import { assertEquals, assertStringIncludes } from "@std/assert";
+import { CATALOG, denoFlags, type ExporterName } from "../../exporters/catalog.ts";
+import { ROOT } from "../support/exporter_process.ts";
+import { needs } from "../support/programs.ts";
+
+const ROWS = Object.entries(CATALOG) as [ExporterName, typeof CATALOG[ExporterName]][];
+
+/** Points of `systemd-analyze security` that each unit may have at most, times ten; systemd/README.md says why. */
+const MOST_EXPOSURE: Readonly<Record<ExporterName, number>> = { cpu: 15, gpu: 14, ffmpeg: 13, docker: 13 };
+
+function read(path: string): string {
+  return Deno.readTextFileSync(`${ROOT}${path}`);
+}
+
+/** Values of a setting in a unit, without the empty ones that reset it. */
+function settings(unit: string, name: string): string[] {
+  return Array.from(
+    unit.replaceAll("\\\n", "").matchAll(new RegExp(`^${name}=(.+)$`, "gm")),
+    ([, value = ""]) => value.replace(/\s+/g, " "),
+  );
+}
+
+async function output(command: string, ...args: string[]): Promise<{ code: number; text: string }> {
+  const { code, stdout, stderr } = await new Deno.Command(command, { args, cwd: ROOT }).output();
+  const decoder = new TextDecoder();
+  return { code, text: decoder.decode(stdout) + decoder.decode(stderr) };
+}
+
+for (const [name, { artifact, port }] of ROWS) {
+  const argsVariable = `${artifact.toUpperCase().replaceAll("-", "_")}_ARGS`;
+
+  Deno.test(`${artifact}.service runs the compiled program with its arguments of the environment file`, () => {
+    const unit = read(`systemd/${artifact}.service`);
+    assertEquals(settings(unit, "ExecStart"), [`/usr/local/bin/${artifact} $${argsVariable}`]);
+    assertStringIncludes(read("systemd/worker-exporters.env"), `\n${argsVariable}=`);
+  });
+
+  Deno.test(`${artifact}.service run by Deno has the permissions of the task`, () => {
+    assertEquals(settings(read(`systemd/deno-run/${artifact}.conf`), "ExecStart"), [
+      [
+        "/usr/local/bin/deno run --no-config --no-lock --no-remote",
+        ...denoFlags(name),
+        `/usr/local/lib/worker-exporters/${artifact}.js $${argsVariable}`,
+      ].join(" "),
+    ]);
+  });
+
+  Deno.test(`the installer knows ${artifact} and its port`, () => {
+    const script = read("scripts/install");
+    assertStringIncludes(script, `[${name}]=${artifact}`);
+    assertStringIncludes(script, `[${name}]=${port}`);
+  });
+
+  Deno.test({
+    name: `${artifact}.service is correct and as tight as promised`,
+    ...needs("systemd-analyze"),
+    fn: async () => {
+      // It also checks that the programs are there.
+      const folder = await Deno.makeTempDir();
+      try {
+        const program = `${folder}/${artifact}`;
+        await Deno.writeTextFile(program, "", { mode: 0o755 });
+        const unit = read(`systemd/${artifact}.service`).replaceAll(`/usr/local/bin/${artifact}`, program);
+        await Deno.writeTextFile(`${program}.service`, unit);
+        await Deno.copyFile(`${ROOT}systemd/worker-exporters.target`, `${folder}/worker-exporters.target`);
+        assertEquals(await output("systemd-analyze", "verify", `${program}.service`), { code: 0, text: "" });
+        const threshold = `--threshold=${MOST_EXPOSURE[name]}`;
+        const security = await output(
+          "systemd-analyze",
+          "security",
+          "--offline=true",
+          threshold,
+          `${program}.service`,
+        );
+        assertEquals(security.code, 0, security.text);
+      } finally {
+        await Deno.remove(folder, { recursive: true });
+      }
+    },
+  });
+}
+
+Deno.test("the units differ only in what they see, who they are and what they may open", () => {
+  const own =
+    /^(Description|After|EnvironmentFile|ExecStart|ExecPaths|SupplementaryGroups|CapabilityBoundingSet|AmbientCapabilities|BindReadOnlyPaths|InaccessiblePaths|Device\w+|PrivateDevices|ProcSubset|RestrictAddressFamilies)=/;
+  const [first, ...others] = ROWS.map(([, { artifact }]) =>
+    read(`systemd/${artifact}.service`).split("\n").filter((line) => /^\w+=/.test(line) && !own.test(line))
+  );
+  for (const other of others) assertEquals(other, first);
+});

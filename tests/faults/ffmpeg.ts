@@ -1,0 +1,168 @@
+/**
+ * Faults of jobs, of their progress files and of those who report over HTTP.
+ *
+ * @module
+ */
+import { assert, assertEquals } from "@std/assert";
+import { FfmpegRig, JOB, progressBlock } from "../support/rigs/ffmpeg.ts";
+import { type Page, valueIn } from "../support/rigs/rig.ts";
+import { anyFaults } from "./any.ts";
+import { type FaultSet, WITHOUT_OVERRIDE } from "./fault.ts";
+
+const MAX_JOBS = 20;
+const FLOOD_FILES = 300;
+const LONG_LINE_BYTES = 20_000_000;
+
+function assertJobState(page: Page, job_id: string, state: string): void {
+  assertEquals(valueIn(page, { name: "ffmpeg_job_state", labels: { job_id, state } }), 1);
+}
+
+function assertParseErrors(page: Page): void {
+  assert((valueIn(page, { name: "ffmpeg_ingest_parse_errors_total" }) ?? 0) > 0);
+}
+
+/** What can befall the FFmpeg exporter. */
+export const FFMPEG_FAULTS: FaultSet<FfmpegRig> = {
+  exporter: "ffmpeg",
+  create: FfmpegRig.create,
+  impossible: {},
+  faults: [
+    {
+      kind: "permission",
+      what: "the progress folder is closed to the exporter",
+      values: "withheld",
+      reason: "permission",
+      health: "chmod 755",
+      ...WITHOUT_OVERRIDE,
+      inject: (rig) => Deno.chmod(rig.folder, 0),
+      heal: (rig) => Deno.chmod(rig.folder, 0o755),
+    },
+    {
+      kind: "permission",
+      what: "a job's file is closed to the exporter",
+      values: "withheld",
+      up: 1,
+      reason: "permission",
+      health: "umask 022",
+      ...WITHOUT_OVERRIDE,
+      inject: async (rig) => {
+        await Deno.chmod(`${rig.folder}/${JOB}`, 0);
+        rig.step();
+      },
+      heal: (rig) => Deno.chmod(`${rig.folder}/${JOB}`, 0o644),
+    },
+    {
+      kind: "missing",
+      what: "there is no progress folder at the start",
+      values: "withheld",
+      reason: "missing",
+      health: "it does not exist",
+      fromStart: true,
+      inject: () => {},
+      heal: (rig) => rig.show(),
+    },
+    {
+      kind: "missing",
+      what: "the progress folder is taken away",
+      values: "withheld",
+      reason: "missing",
+      health: "it does not exist",
+      inject: (rig) => rig.hide(),
+      heal: (rig) => rig.show(),
+    },
+    {
+      kind: "vanishing",
+      what: "the file of a running job is deleted",
+      values: "goes on",
+      metrics: "that job is lost, the others go on",
+      inject: async (rig) => {
+        rig.write("doomed", progressBlock(5));
+        await rig.exporter.metrics();
+        await new Promise((resolve) => setTimeout(resolve, 300));
+        await rig.exporter.metrics();
+        await Deno.remove(`${rig.folder}/doomed`);
+      },
+      check: (page) => assertJobState(page, "doomed", "lost"),
+      heal: () => {},
+    },
+    {
+      kind: "hanging",
+      what: "a job stands still",
+      values: "goes on",
+      metrics: "its state is stalled until it goes on",
+      start: { args: ["--stall-after=300ms"] },
+      inject: (rig) => rig.write("hung", progressBlock(5)),
+      check: (page) => assertJobState(page, "hung", "stalled"),
+      heal: () => {},
+    },
+    {
+      kind: "lying",
+      what: "a job's file holds text that is no report, and values that are no numbers",
+      values: "goes on",
+      metrics: "`ffmpeg_ingest_parse_errors_total` counts them",
+      inject: (rig) =>
+        rig.append("frame=many\nout_time_us=N/A\n\0\xff=\n<html>\nspeed=-infx\nprogress=perhaps\n"),
+      check: assertParseErrors,
+      heal: () => {},
+    },
+    {
+      kind: "restarting",
+      what: "ffmpeg begins anew in the same file",
+      values: "goes on",
+      metrics: "a new run of the job; the worker's totals go on",
+      inject: async (rig) => {
+        rig.restart();
+        await new Promise((resolve) => setTimeout(resolve, 1_500));
+      },
+      check: (page) => {
+        assertEquals(valueIn(page, { name: "ffmpeg_job_frames_total", labels: { job_id: JOB } }), 2);
+        assertEquals(valueIn(page, { name: "ffmpeg_frames_total" }), 22);
+      },
+      heal: () => {},
+    },
+    {
+      kind: "flooding",
+      what: `${FLOOD_FILES} files where ${MAX_JOBS} jobs are allowed`,
+      values: "goes on",
+      reason: "too_many",
+      health: "too many",
+      metrics: `${MAX_JOBS} jobs at most`,
+      start: { args: [`--max-jobs=${MAX_JOBS}`] },
+      inject: (rig) => {
+        for (let index = 0; index < FLOOD_FILES; index++) rig.write(`flood-${index}`, progressBlock(1));
+      },
+      check: (page) => {
+        const jobs = page.families.get("ffmpeg_job_info")?.samples.length ?? 0;
+        assertEquals(jobs, MAX_JOBS);
+      },
+      heal: async (rig) => {
+        for (let index = 0; index < FLOOD_FILES; index++) await Deno.remove(`${rig.folder}/flood-${index}`);
+      },
+    },
+    {
+      kind: "flooding",
+      what: `a job posts a line of ${LONG_LINE_BYTES / 1e6} MB`,
+      values: "goes on",
+      metrics: "`ffmpeg_ingest_parse_errors_total` counts it",
+      inject: (rig) => rig.post("flood", "x".repeat(LONG_LINE_BYTES)),
+      check: assertParseErrors,
+      heal: () => {},
+    },
+    {
+      kind: "disconnecting",
+      what: "the connection of a job that posts breaks off in the middle of a report",
+      values: "goes on",
+      metrics: "that job is lost",
+      inject: (rig) => rig.post("cut", `${progressBlock(25)}frame=50\nfps=2`),
+      check: (page) => {
+        assertJobState(page, "cut", "lost");
+        assertEquals(valueIn(page, { name: "ffmpeg_job_frames_total", labels: { job_id: "cut" } }), 25);
+      },
+      heal: () => {},
+    },
+    ...anyFaults({
+      noDescriptors: { values: "withheld", reason: "invalid", health: "Too many open files" },
+      acceptsAgain: true,
+    }),
+  ],
+};

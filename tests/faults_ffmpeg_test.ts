@@ -1,4 +1,0 @@
-import { FFMPEG_FAULTS } from "./support/faults/ffmpeg.ts";
-import { testFaults } from "./support/faults/fault.ts";
-
-testFaults(FFMPEG_FAULTS);

@@ -1,0 +1,232 @@
+/**
+ * Reports over HTTP: routes, refusals, and clients that mean no good.
+ *
+ * @module
+ */
+import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
+import { Ingest } from "../../exporters/ffmpeg/ingest.ts";
+import { LOOPBACK, parseIpRanges } from "../../exporters/ffmpeg/ip_range.ts";
+import { readStandardInput } from "../../exporters/ffmpeg/standard_input.ts";
+import { eventually, type ExporterProcess, startExporter } from "../support/exporter_process.ts";
+import { bytes, progressText, QUIET, TestBoard, valueOf } from "../support/ffmpeg_jobs.ts";
+
+const LOCAL = { remoteAddr: { hostname: "127.0.0.1" } };
+
+function createIngest(board = new TestBoard()): { board: TestBoard; ingest: Ingest } {
+  return { board, ingest: new Ingest({ board, from: parseIpRanges(LOOPBACK), log: QUIET }) };
+}
+
+async function send(
+  ingest: Ingest,
+  path: string,
+  { method = "POST", body, from = "127.0.0.1" }: { method?: string; body?: string; from?: string } = {},
+): Promise<Response> {
+  const request = new Request(`http://x${path}`, { method, ...(body === undefined ? {} : { body }) });
+  const response = await ingest.handle(request, { remoteAddr: { hostname: from } });
+  assert(response);
+  return response;
+}
+
+Deno.test("Ingest takes POST and PUT on both paths, and leaves other paths alone", async () => {
+  const { board, ingest } = createIngest();
+  assertEquals(
+    (await send(ingest, "/progress?job_id=a", { body: progressText(5, { end: true }) })).status,
+    204,
+  );
+  assertEquals(
+    (await send(ingest, "/ingest?job_id=b", { method: "PUT", body: progressText(5, { end: true }) })).status,
+    204,
+  );
+  assertEquals(board.jobs().map(({ id, via, outcome }) => `${id} ${via} ${outcome}`), [
+    "a progress ended",
+    "b ingest ended",
+  ]);
+  for (const path of ["/", "/metrics", "/progress/", "/progressx", "/jobs/", "/jobs/a/b/exit"]) {
+    assertEquals(ingest.handle(new Request(`http://x${path}`), LOCAL), undefined);
+  }
+  const refused = await send(ingest, "/progress", { method: "GET" });
+  assertEquals([refused.status, refused.headers.get("allow")], [405, "POST, PUT"]);
+});
+
+Deno.test("Ingest names jobs that give no id, and gives the names out again", async () => {
+  const { board, ingest } = createIngest();
+  const open = new TransformStream<Uint8Array, Uint8Array>();
+  const pending = ingest.handle(
+    new Request("http://x/progress", { method: "POST", body: open.readable }),
+    LOCAL,
+  );
+  await send(ingest, "/progress?job_id=", { body: progressText(5, { end: true }) });
+  await send(ingest, "/progress", { body: progressText(5, { end: true }) });
+  assertEquals(board.jobs().map(({ id }) => id), ["anonymous-1", "anonymous-2"]);
+  await open.writable.close();
+  await pending;
+});
+
+Deno.test("Ingest reads what it refuses to the end", async () => {
+  const { board, ingest } = createIngest(new TestBoard({ maxJobs: 1 }));
+  board.begin("first");
+  const cases: readonly [path: string, from: string, status: number, reason: string][] = [
+    ["/progress?job_id=a", "192.0.2.1", 403, "address"],
+    ["/progress?job_id=first", "::1", 409, "duplicate"],
+    ["/progress?job_id=b", "::ffff:127.0.0.1", 503, "max_jobs"],
+  ];
+  for (const [path, from, status, reason] of cases) {
+    let pulled = 0;
+    const body = new ReadableStream({
+      pull(controller): void {
+        if (++pulled > 20) controller.close();
+        else controller.enqueue(bytes(progressText(pulled)));
+      },
+    }, { highWaterMark: 0 });
+    const request = new Request(`http://x${path}`, { method: "POST", body });
+    const response = await ingest.handle(request, { remoteAddr: { hostname: from } });
+    assertEquals([response?.status, pulled], [status, 21], reason);
+    assertEquals(board.rejected[reason as "address"], 1);
+  }
+  assertEquals(board.jobs().length, 1);
+  assertEquals(board.finished.rejected, 3);
+});
+
+Deno.test("Ingest takes exit codes from whom it takes reports", async () => {
+  const { board, ingest } = createIngest();
+  board.send(board.begin("a b"), { final: true });
+  assertEquals((await send(ingest, "/jobs/a%20b/exit?code=0")).status, 204);
+  assertEquals((await send(ingest, "/jobs/new/exit?code=137")).status, 204);
+  assertEquals((await send(ingest, "/jobs/x/exit?code=1", { from: "10.0.0.1" })).status, 403);
+  for (
+    const path of ["/jobs/x/exit", "/jobs/x/exit?code=", "/jobs/x/exit?code=1.5", "/jobs/%ff/exit?code=1"]
+  ) {
+    assertEquals((await send(ingest, path)).status, 400, path);
+  }
+  assertEquals((await send(ingest, "/jobs/x/exit?code=1", { method: "PUT" })).status, 405);
+  assertEquals(board.exited, { success: 1, failure: 1 });
+});
+
+Deno.test("readStandardInput() follows several encodes one after another", async () => {
+  const board = new TestBoard();
+  const log =
+    "frame=   10 fps=0.0 q=1.0 size=       1kB time=00:00:01.00 bitrate= 1.0kbits/s speed=1x    \r" +
+    "frame=   20 fps=0.0 q=1.0 Lsize=      2kB time=00:00:02.00 bitrate= 1.0kbits/s speed=1x    \n";
+  await readStandardInput(board, ReadableStream.from([bytes(log), bytes(log), bytes("frame=   5 fps=0")]));
+  assertEquals(board.totals.frames, 40);
+  assertEquals(board.finished, { ended: 2, lost: 0, stalled: 0, rejected: 0 });
+});
+
+/** Opens a chunked POST by hand. */
+async function openPost(exporter: ExporterProcess, query: string): Promise<Deno.TcpConn> {
+  const connection = await Deno.connect({ port: exporter.port });
+  await connection.write(
+    bytes(`POST /progress?${query} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n`),
+  );
+  return connection;
+}
+
+async function writeAll(connection: Deno.TcpConn, data: Uint8Array): Promise<void> {
+  while (data.length > 0) data = data.subarray(await connection.write(data));
+}
+
+/** The longest of several scrapes, in milliseconds. */
+async function slowestScrape(exporter: ExporterProcess, count = 20): Promise<number> {
+  let slowest = 0;
+  for (let round = 0; round < count; round++) {
+    const startMs = performance.now();
+    await exporter.metrics();
+    slowest = Math.max(slowest, performance.now() - startMs);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  return slowest;
+}
+
+async function residentBytes(exporter: ExporterProcess): Promise<number> {
+  return valueOf(await exporter.metrics(), "process_resident_memory_bytes") ?? NaN;
+}
+
+Deno.test("the exporter answers while one client is silent and another sends a flood without a line's end", async () => {
+  await using exporter = await startExporter("ffmpeg");
+  await slowestScrape(exporter);
+  using silent = await openPost(exporter, "job_id=silent");
+  using unfinished = await Deno.connect({ port: exporter.port });
+  await unfinished.write(bytes("POST /progress HTTP/1.1\r\nHo"));
+  using flood = await openPost(exporter, "job_id=flood");
+  const chunk = new Uint8Array(65_536).fill(120);
+  const frame = bytes(`${chunk.length.toString(16)}\r\n`);
+  const before = await residentBytes(exporter);
+  let isOver = false;
+  let sent = 0;
+  const sending = (async () => {
+    while (!isOver) {
+      for (const part of [frame, chunk, bytes("\r\n")]) await writeAll(flood, part);
+      sent += chunk.length;
+    }
+  })();
+  const slowest = await slowestScrape(exporter, 60);
+  isOver = true;
+  await sending;
+  await new Promise((resolve) => setTimeout(resolve, 1100));
+  const grown = await residentBytes(exporter) - before;
+  // Ten times what the exporter must keep on a quiet machine.
+  assertLess(slowest, 500);
+  assertLess(grown, 40e6);
+  assert(sent > 1e6, String(sent));
+  const page = await exporter.metrics();
+  assertEquals(valueOf(page, "ffmpeg_ingest_open_connections"), 2);
+  assertEquals(valueOf(page, "ffmpeg_ingest_parse_errors_total"), 1);
+  silent.closeWrite();
+});
+
+Deno.test("the exporter stops within a second though posts are open, and loses nobody's page to odd ids", async () => {
+  await using exporter = await startExporter("ffmpeg");
+  const query = `job_id=${encodeURIComponent('x"} 1\nevil{a="b\\')}&encoder=${
+    encodeURIComponent("\u0000\u{1f3ac}\n#")
+  }`;
+  using connection = await openPost(exporter, query);
+  const page = await eventually(async () => {
+    const page = await exporter.metrics();
+    assertEquals(valueOf(page, 'ffmpeg_jobs{state="running"}'), 1);
+    return page;
+  });
+  assertStringIncludes(page, 'job_id="x__ 1_evil_a=_b_"');
+  assert(!/^evil/m.test(page));
+  const startMs = performance.now();
+  exporter.kill();
+  assertEquals(await exporter.exitCode, 0);
+  assertLess(performance.now() - startMs, 1000);
+  connection.closeWrite();
+});
+
+Deno.test("the last reports of an encode arrive though its connection closes at once", async () => {
+  await using exporter = await startExporter("ffmpeg");
+  const chunk = (text: string): string => `${text.length.toString(16)}\r\n${text}\r\n`;
+  for (let round = 0; round < 20; round++) {
+    using connection = await openPost(exporter, `job_id=job-${round}`);
+    // As ffmpeg does it where the kernel holds back small packets: two reports, the end and the close in one.
+    const reports = [progressText(25), progressText(50, { end: true })].map(chunk).join("");
+    await writeAll(connection, bytes(`${reports}0\r\n\r\n`));
+  }
+  await eventually(async () => {
+    const page = await exporter.metrics();
+    assertEquals(valueOf(page, 'ffmpeg_jobs{state="ended"}'), 20);
+    assertEquals(valueOf(page, "ffmpeg_frames_total"), 1000);
+  });
+});
+
+Deno.test("thousands of connections, one after another and cut anywhere, leave no job and no memory behind", async () => {
+  await using exporter = await startExporter("ffmpeg", { args: ["--max-jobs=50"] });
+  async function burst(count: number): Promise<void> {
+    for (let round = 0; round < count; round += 20) {
+      await Promise.all(Array.from({ length: 20 }, async (_, index) => {
+        using connection = await openPost(exporter, `job_id=c${index}`);
+        await connection.write(bytes("5\r\nframe"));
+      }));
+    }
+  }
+  await burst(2000);
+  await eventually(async () => {
+    const page = await exporter.metrics();
+    assertEquals(valueOf(page, "ffmpeg_ingest_open_connections"), 0);
+    assertEquals(valueOf(page, 'ffmpeg_jobs{state="running"}'), 0);
+    assertLess([...Deno.readDirSync(`/proc/${exporter.pid}/fd`)].length, 50);
+  });
+  // What V8 lets lie about; one kept connection has 30 KB.
+  assertLess(await residentBytes(exporter), 250e6);
+});

@@ -1,0 +1,162 @@
+/** The GPU exporter as a process, with the permissions of production, on the stand-in library. */
+import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { dirname } from "@std/path";
+import { denoFlags } from "../../exporters/catalog.ts";
+import { Audit } from "../support/audit.ts";
+import { eventually, startExporter } from "../support/exporter_process.ts";
+import { sampleOf, startGpuExporter } from "../support/gpu_exporter.ts";
+import { NvmlStub, readScript } from "../support/nvml_stub.ts";
+import { needs, needsRoot } from "../support/programs.ts";
+
+const TWO_GPUS = `sys nvmlDeviceGetCount_v2 2
+gpu0 nvmlDeviceGetUUID GPU-0
+gpu1 nvmlDeviceGetUUID GPU-1
+gpu* nvmlDeviceGetPowerUsage 50000
+`;
+
+Deno.test({
+  name:
+    "gpu exporter answers /health within 50 ms and shows the other GPUs while a call hangs, and still stops",
+  ...needs("cc"),
+  fn: async () => {
+    using stub = await NvmlStub.create(TWO_GPUS);
+    await using exporter = await startGpuExporter(stub);
+    assertStringIncludes(await exporter.metrics(), "gpu_devices 2\n");
+    stub.script = `${TWO_GPUS}gpu1 * hang\n`;
+    // A scraper of little patience: its deadline ends the wait, and the other GPU is still on its page.
+    const first = exporter.metrics({ headers: { "x-prometheus-scrape-timeout-seconds": "1" } });
+    const latencies: number[] = [];
+    for (let i = 0; i < 10; i++) {
+      const startedMs = performance.now();
+      await exporter.health();
+      latencies.push(performance.now() - startedMs);
+    }
+    latencies.sort((left, right) => left - right);
+    assert((latencies[5] ?? Infinity) < 50, `/health takes ${latencies} ms`);
+    const pages = [await first, await exporter.metrics(), await exporter.metrics()];
+    for (const page of pages) {
+      assertEquals(sampleOf(page, 'gpu_up{gpu="0",uuid="GPU-0"}'), 1);
+      assertEquals(sampleOf(page, 'gpu_up{gpu="1",uuid="GPU-1"}'), 0);
+      assertEquals(sampleOf(page, 'exporter_source_error{source="nvml",reason="timeout"}'), 1);
+    }
+    const { status, sources: [source] } = await exporter.health();
+    assertEquals(status, "degraded");
+    assertMatch(source?.reason ?? "", /^GPU 1 hangs: nvml\w+ does not return; /);
+    const startedMs = performance.now();
+    exporter.kill("SIGTERM");
+    assertEquals(await exporter.exitCode, 0);
+    assert(performance.now() - startedMs < 1000, `stopping takes ${performance.now() - startedMs} ms`);
+  },
+});
+
+Deno.test({
+  name: "gpu exporter holds no permission once the library is open, and still starts over after a reset",
+  ...needs("cc"),
+  fn: async () => {
+    using stub = await NvmlStub.create(TWO_GPUS);
+    await using exporter = await startExporter("gpu", {
+      script: "tests/support/probes/gpu.ts",
+      args: [`--nvml=${stub.path}`, "--interval=1ms"],
+      permissions: ["--no-prompt", `--allow-ffi=${stub.path}`, "--allow-net=0.0.0.0"],
+    });
+    const permissions = await (await fetch(`${exporter.url}/permissions?ffi=${stub.path}&net=0.0.0.0`))
+      .json();
+    assertEquals(Object.values(permissions).includes("granted"), false, JSON.stringify(permissions));
+    await exporter.metrics();
+    stub.script = `${TWO_GPUS}gpu* * !15\nsys nvmlInit_v2 !9\n`;
+    await eventually(async () => {
+      const { sources: [source] } = await (await exporter.metrics(), exporter.health());
+      assertStringIncludes(source?.reason ?? "", "DRIVER_NOT_LOADED (9)");
+    });
+    stub.script = TWO_GPUS;
+    await eventually(async () => assertStringIncludes(await exporter.metrics(), "gpu_devices 2\n"), 15_000);
+    assertEquals((await exporter.health()).status, "ok");
+  },
+});
+
+Deno.test({
+  name: "gpu exporter starts without a library, says what it tried, and finds the library later",
+  ...needs("cc"),
+  fn: async () => {
+    using stub = await NvmlStub.create(TWO_GPUS);
+    await Deno.rename(stub.path, `${stub.path}.away`);
+    await using exporter = await startExporter("gpu", {
+      script: "tests/support/probes/gpu.ts",
+      args: [`--nvml=${stub.path}`, "--interval=1ms"],
+      permissions: ["--no-prompt", `--allow-ffi=${stub.path}`, "--allow-net=0.0.0.0"],
+    });
+    const page = await exporter.metrics();
+    assertStringIncludes(page, "gpu_devices 0\n");
+    assertStringIncludes(page, "gpu_expected_devices 0\n");
+    assertEquals(sampleOf(page, 'exporter_source_error{source="nvml",reason="missing"}'), 1);
+    const { status, sources: [source] } = await exporter.health();
+    assertEquals([status, source?.up], ["degraded", false]);
+    assertStringIncludes(source?.reason ?? "", `No NVIDIA library at "${stub.path}"`);
+    await Deno.rename(`${stub.path}.away`, stub.path);
+    await eventually(async () => assertStringIncludes(await exporter.metrics(), "gpu_devices 2\n"));
+    const permissions = await (await fetch(`${exporter.url}/permissions?ffi=${stub.path}&net=0.0.0.0`))
+      .json();
+    assertEquals(Object.values(permissions).includes("granted"), false, JSON.stringify(permissions));
+    // Deleted or replaced on disk, the library that is open goes on working.
+    await Deno.remove(stub.path);
+    assertStringIncludes(await exporter.metrics(), "gpu_devices 2\n");
+  },
+});
+
+Deno.test({
+  name: "gpu exporter needs what its task grants, and nothing else",
+  ...needs("cc"),
+  fn: async () => {
+    using stub = await NvmlStub.create(await readScript("busy"));
+    using audit = new Audit();
+    await using exporter = await startExporter("gpu", {
+      args: [`--nvml=${stub.path}`, "--processes"],
+      permissions: ["--no-prompt", `--allow-ffi=${stub.path}`, "--allow-net=0.0.0.0"],
+      env: audit.env,
+    });
+    await exporter.metrics();
+    await (await fetch(exporter.url)).body?.cancel();
+    const used = audit.uses().map(({ permission }) => permission);
+    assertEquals([...new Set(used)].sort(), ["ffi", "net"]);
+  },
+});
+
+Deno.test({
+  name: "gpu exporter finds the library where Debian puts it, with a grant for that path alone",
+  ignore: needs("cc", "unshare").ignore || needsRoot().ignore,
+  fn: async () => {
+    using stub = await NvmlStub.create(TWO_GPUS);
+    const folder = dirname(stub.path);
+    const system = `/usr/lib/${Deno.build.arch}-linux-gnu`;
+    // A mount namespace of its own, in which the system's folder holds the library too.
+    const enter =
+      `mkdir ${folder}/work ${folder}/upper && cp ${stub.path} ${folder}/script ${folder}/upper/ && ` +
+      `mount -t overlay overlay -o lowerdir=${system},upperdir=${folder}/upper,workdir=${folder}/work ${system} && ` +
+      'exec "$@"';
+    await using exporter = await startExporter("gpu", {
+      prefix: ["unshare", "-m", "sh", "-c", enter, "sh"],
+      permissions: ["--no-prompt", `--allow-ffi=${system}/libnvidia-ml.so.1`, "--allow-net=0.0.0.0"],
+    });
+    assertStringIncludes(await exporter.metrics(), "gpu_devices 2\n");
+    assertStringIncludes(exporter.stderr(), `path=${system}/libnvidia-ml.so.1`);
+  },
+});
+
+Deno.test("gpu exporter says which flag is missing, and serves", async () => {
+  await using exporter = await startExporter("gpu", { permissions: ["--no-prompt", "--allow-net=0.0.0.0"] });
+  const { sources: [source] } = await exporter.health();
+  const flag = denoFlags("gpu").find((flag) => flag.startsWith("--allow-ffi="));
+  assertStringIncludes(source?.reason ?? "", `start with "${flag}"`);
+  assertStringIncludes(await exporter.metrics(), "gpu_devices 0\n");
+});
+
+Deno.test("gpu exporter refuses a library path that is not absolute", async () => {
+  const error = await startExporter("gpu", { args: ["--nvml=libnvidia-ml.so.1"] }).then(
+    () => "",
+    (error) => error.message,
+  );
+  assertStringIncludes(
+    error,
+    'Cannot use "--nvml" as it must be an absolute path: current value is "libnvidia-ml.so.1"',
+  );
+});

@@ -1,0 +1,200 @@
+/** The page at `/`, as a person sees it. */
+import { assert, assertEquals, assertGreater, assertLess, assertStringIncludes } from "@std/assert";
+import axe from "axe-core";
+import { CHROMIUM, launchBrowser, openPage } from "../support/browser.ts";
+import { type Collection, CollectorRunner } from "../../lib/collector.ts";
+import { type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
+import { createLogger } from "../../lib/log.ts";
+import { createHandler } from "../../lib/server.ts";
+import { startExporter } from "../support/exporter_process.ts";
+import { needs } from "../support/programs.ts";
+
+// Playwright keeps timers and pipes of its own until the browser is gone.
+const BROWSER_TEST = { ...needs(CHROMIUM), sanitizeOps: false, sanitizeResources: false };
+
+/** The cpu exporter on its simulated machine. */
+function startSimulated(): ReturnType<typeof startExporter> {
+  return startExporter("cpu", { script: "simulation/cpu.ts", permissions: ["--no-prompt", "-A"] });
+}
+
+/** The sum of red, green and blue of a CSS colour such as `rgb(20, 23, 27)`, 0 to 765. */
+function brightness(colour: string): number {
+  return (colour.match(/\d+/g) ?? []).slice(0, 3).reduce((sum, part) => sum + Number(part), 0);
+}
+
+Deno.test({
+  name: "The page shows the values and draws them, asks only its own exporter, and says it is simulated",
+  ...BROWSER_TEST,
+  fn: async () => {
+    await using exporter = await startSimulated();
+    await using browser = await launchBrowser();
+    const { page, requests, complaints } = await openPage(browser, exporter.url);
+    await page.locator("#chart path").nth(3).waitFor({ state: "attached" });
+    await page.locator(".spark path").first().waitFor({ state: "attached" });
+    assertEquals(await page.textContent("#status"), "Working");
+    assertStringIncludes(await page.textContent("header .simulated") ?? "", "No value here is real");
+    const rows = await page.locator("tbody tr").allTextContents();
+    const watts = rows.find((row) => row.startsWith("package-0"));
+    assert(/\d W/.test(watts ?? ""), `no watts in: ${rows.join(" | ")}`);
+    assertStringIncludes(await page.getAttribute("#chart svg[role=img]", "aria-label") ?? "", "package-0");
+    assertEquals(requests.filter((url) => !url.startsWith(exporter.url)), []);
+    assertEquals(complaints, []);
+  },
+});
+
+Deno.test({
+  name: "The page fits a phone, in the dark too, and its table can be reached by keyboard",
+  ...BROWSER_TEST,
+  fn: async () => {
+    await using exporter = await startSimulated();
+    await using browser = await launchBrowser();
+    const { page } = await openPage(browser, exporter.url, { width: 360, height: 740, dark: true });
+    await page.waitForSelector("tbody tr");
+    assertEquals(await page.evaluate("document.documentElement.scrollWidth"), 360);
+    const style = await page.evaluate<[string, string]>(
+      "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]",
+    );
+    const [ground, text] = style.map(brightness);
+    assertGreater(text ?? 0, (ground ?? 0) + 300);
+    let reached = false;
+    for (let presses = 0; presses < 10 && !reached; presses++) {
+      await page.keyboard.press("Tab");
+      reached = await page.evaluate<boolean>(`document.activeElement?.id === "table"`);
+    }
+    assert(reached, "the table is not in the tab order");
+  },
+});
+
+Deno.test({
+  name:
+    "The page says what is wrong and how to mend it, also without script, and when the exporter goes away",
+  ...BROWSER_TEST,
+  fn: async () => {
+    const missing = "/run/powercap-that-is-not-there";
+    const exporter = await startExporter("cpu", {
+      args: [`--powercap=${missing}`],
+      permissions: ["--no-prompt", "--allow-net=0.0.0.0", `--allow-read=${missing}`],
+    });
+    await using browser = await launchBrowser();
+    const { page } = await openPage(browser, exporter.url);
+    await page.waitForSelector("#table .empty");
+    assertEquals(await page.textContent("#status"), "Degraded");
+    const advice = await page.textContent("#problems") ?? "";
+    assertStringIncludes(advice, "mount --bind");
+    const plain = await browser.newPage({ javaScriptEnabled: false });
+    await plain.goto(exporter.url);
+    assertEquals(await plain.textContent("#problems"), advice);
+    await exporter[Symbol.asyncDispose]();
+    await page.waitForSelector("#status.unreachable");
+    assertEquals(await page.textContent("#status"), "The exporter does not answer");
+  },
+});
+
+const SPEED: MetricDefinition = { name: "x_speed_ratio", type: "gauge", help: "Speed.", labels: ["job_id"] };
+
+/** Serves a page with this many series from within the test. */
+function servePage(
+  series: number,
+  problems: Collection["problems"] = [],
+): { server: Deno.HttpServer<Deno.NetAddr>; url: string } {
+  const collect = (): Collection => {
+    const snapshot = new Snapshot();
+    for (let index = 0; index < series; index++) {
+      snapshot.add(SPEED, 1 + Math.random(), { job_id: `job "<b>${index}</b>"` });
+    }
+    return { up: series > 0, snapshot, problems };
+  };
+  const server = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, onListen: () => {} },
+    createHandler({
+      name: "ffmpeg",
+      runners: [
+        new CollectorRunner({ source: "x", metrics: [SPEED], collect }, createLogger({ write: () => {} })),
+      ],
+      page: {
+        title: "Jobs",
+        summary: "Summary.",
+        chart: { metric: SPEED.name, unit: "x", labels: ["job_id"] },
+        table: { key: ["job_id"], columns: [{ metric: SPEED.name, title: "Speed", unit: "x" }] },
+      },
+      self: { snapshot: new Snapshot() },
+      telemetryPath: "/metrics",
+    }),
+  );
+  return { server, url: `http://127.0.0.1:${server.addr.port}/` };
+}
+
+Deno.test({
+  name: "The page shows two hundred series without growing slow, and takes names as text",
+  ...BROWSER_TEST,
+  fn: async () => {
+    const { server, url } = servePage(200);
+    await using browser = await launchBrowser();
+    const { page, complaints } = await openPage(browser, url);
+    await page.locator("tbody tr").nth(199).waitFor();
+    await page.locator(".spark path").nth(199).waitFor({ state: "attached" });
+    assertStringIncludes(await page.textContent("tbody tr") ?? "", 'job "<b>0</b>"');
+    assertStringIncludes(await page.textContent("#legend") ?? "", "and 176 more");
+    const longestMs = await page.evaluate<number>(
+      "performance.getEntriesByType('measure').reduce((most, { duration }) => Math.max(most, duration), 0)",
+    );
+    assertGreater(longestMs, 0);
+    assertLess(longestMs, 500);
+    assertEquals(complaints, []);
+    await server.shutdown();
+  },
+});
+
+for (
+  const [state, series, problems] of [
+    ["working", 3, []],
+    ["failing", 0, [{ reason: "gone", message: "Source is gone: plug it in" }]],
+  ] as const
+) {
+  Deno.test({
+    name: `The page has nothing that keeps people from using it, ${state}, light and dark (axe)`,
+    ...BROWSER_TEST,
+    fn: async () => {
+      const { server, url } = servePage(series, problems);
+      await using browser = await launchBrowser();
+      for (const dark of [false, true]) {
+        const { page } = await openPage(browser, url, { dark });
+        await page.waitForSelector(series > 0 ? "tbody tr" : "#table .empty");
+        await page.evaluate(axe.source);
+        const violations = await page.evaluate<string[]>(
+          "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`))",
+        );
+        assertEquals(violations, []);
+      }
+      await server.shutdown();
+    },
+  });
+}
+
+Deno.test({
+  name: "The FFmpeg exporter's page shows each job with its state, its numbers and a small chart",
+  ...BROWSER_TEST,
+  fn: async () => {
+    await using exporter = await startExporter("ffmpeg", { args: ["--stall-after=1h"] });
+    const block = (frame: number): string =>
+      `frame=${frame}\nout_time_us=${frame * 40_000}\nprogress=continue\n`;
+    const reports = new TransformStream<Uint8Array, Uint8Array>();
+    const writer = reports.writable.getWriter();
+    const posted = fetch(`${exporter.url}/progress?job_id=movie&duration=100`, {
+      method: "POST",
+      body: reports.readable,
+    });
+    const encoder = new TextEncoder();
+    await writer.write(encoder.encode(block(25)));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await writer.write(encoder.encode(block(1250)));
+    await using browser = await launchBrowser();
+    const { page, complaints } = await openPage(browser, exporter.url);
+    await page.locator("tbody .spark path").waitFor({ state: "attached" });
+    const row = await page.locator("tbody tr").textContent() ?? "";
+    for (const text of ["movie", "running", "50.0 %", "1250"]) assertStringIncludes(row, text);
+    assertEquals(complaints, []);
+    await writer.close();
+    await posted;
+  },
+});

@@ -1,0 +1,152 @@
+/** `deno task gpu:verify` on the stand-in library and a stand-in for nvidia-smi; both fixtures are invented. */
+import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { fromFileUrl } from "@std/path";
+import { elementsAt, parseValue, parseXml, textAt } from "../../scripts/gpu_verify/smi.ts";
+import { ROOT, setupFlags } from "../support/exporter_process.ts";
+import { openCollector } from "../support/gpu_collector.ts";
+import { NvmlStub, readScript } from "../support/nvml_stub.ts";
+import { needs } from "../support/programs.ts";
+
+const DOCUMENT = fromFileUrl(new URL("../fixtures/gpu/busy/nvidia-smi.xml", import.meta.url));
+
+interface Result {
+  readonly code: number;
+  readonly output: string;
+  readonly recorded: string;
+}
+
+/** Runs the task with an nvidia-smi that prints `document` and an ffmpeg that does `ffmpeg`. */
+async function verify(script: string, options: { document?: string; ffmpeg?: string } = {}): Promise<Result> {
+  const folder = await Deno.makeTempDir();
+  try {
+    using stub = await NvmlStub.create(script);
+    const document = options.document ?? await Deno.readTextFile(DOCUMENT);
+    await Deno.writeTextFile(`${folder}/document.xml`, document);
+    await program(`${folder}/nvidia-smi`, `[ "$*" = "-q -x" ] && cat ${folder}/document.xml`);
+    await program(
+      `${folder}/ffmpeg`,
+      options.ffmpeg ?? 'echo "Cannot load libnvidia-encode.so.1" >&2; exit 1',
+    );
+    const { code, stdout } = await new Deno.Command(Deno.execPath(), {
+      args: [
+        "run",
+        ...setupFlags(),
+        "-A",
+        "scripts/gpu_verify.ts",
+        `--nvml=${stub.path}`,
+        `--smi=${folder}/nvidia-smi`,
+        `--ffmpeg=${folder}/ffmpeg`,
+        `--record=${folder}/script`,
+      ],
+      cwd: ROOT,
+      stderr: "null",
+    }).output();
+    const recorded = await Deno.readTextFile(`${folder}/script`).catch(() => "");
+    return { code, output: new TextDecoder().decode(stdout), recorded };
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+async function program(path: string, body: string): Promise<void> {
+  await Deno.writeTextFile(path, `#!/bin/sh\n${body}\n`);
+  await Deno.chmod(path, 0o755);
+}
+
+Deno.test({
+  name: "gpu:verify finds that all values agree, idle and under load",
+  ...needs("cc"),
+  fn: async () => {
+    const { code, output } = await verify(await readScript("busy"), { ffmpeg: "exec sleep 30" });
+    assertStringIncludes(output, "NVIDIA L40S; driver 580.65.06; as it is:");
+    assertStringIncludes(output, "under an NVENC load:");
+    assert(!output.includes("differs") && !output.includes("missing here"), output);
+    assertEquals(output.match(/ 0 do not, 0 only here, /g)?.length, 2, output);
+    assertEquals(code, 0);
+  },
+});
+
+Deno.test({
+  name: "gpu:verify names each value that differs or is missing, and fails",
+  ...needs("cc"),
+  fn: async () => {
+    const script = (await readScript("busy"))
+      .replace("nvmlDeviceGetTemperatureV 61", "nvmlDeviceGetTemperatureV 16")
+      .replace("gpu0 nvmlDeviceGetPowerUsage 143250", "")
+      .replace("field:94 1 12", "field:94 1 13");
+    const { code, output } = await verify(script);
+    assertStringIncludes(
+      output,
+      'GPU 0 gpu_temperature_celsius{sensor="gpu"} differs: 16; nvidia-smi 61 and 61',
+    );
+    assertStringIncludes(output, "GPU 0 gpu_power_watts missing here: absent; nvidia-smi 143.25 and 143.25");
+    assertStringIncludes(output, "GPU 0 gpu_pcie_replays_total differs: 13;");
+    assertStringIncludes(output, ", 3 do not, ");
+    assertStringIncludes(output, "no load: ffmpeg cannot use NVENC here: Cannot load libnvidia-encode.so.1");
+    assertEquals(code, 1);
+  },
+});
+
+Deno.test({
+  name: "gpu:verify records a script that gives the same page, with identifiers masked",
+  ...needs("cc"),
+  sanitizeResources: false, // The libraries stay open on purpose.
+  fn: async () => {
+    const script = (await readScript("mig")) +
+      (await readScript("busy")).match(/^gpu0.*Encoder.*$/gm)?.join("\n");
+    const { recorded } = await verify(script);
+    assert(!recorded.includes("GPU-a0a0a0a0") && !recorded.includes("48211"), recorded);
+    const pages: string[] = [];
+    for (const each of [script, recorded]) {
+      using stub = await NvmlStub.create(`sys max_wait_ms 20\n${each}`);
+      await using test = openCollector(stub);
+      pages.push(
+        (await test.collect()).page.replace(/(?:GPU|MIG)-[\w-]+/g, "ID").replace(/pid="\d+"/g, "pid"),
+      );
+    }
+    assertEquals(pages[1]?.split("\n"), pages[0]?.split("\n"));
+  },
+});
+
+Deno.test({
+  name: "gpu:verify says so where there is no GPU",
+  ...needs("cc"),
+  fn: async () => {
+    const { code, output } = await verify("sys nvmlInit_v2 !9\n");
+    assertStringIncludes(output, "DRIVER_NOT_LOADED");
+    assertEquals(code, 2);
+    assertEquals((await verify("sys nvmlDeviceGetCount_v2 0\n", { document: "<nvidia_smi_log/>" })).code, 2);
+  },
+});
+
+Deno.test("parseXml() reads nested elements, and text before the document is no hindrance", () => {
+  const root = parseXml(
+    'Unable to determine\n<?xml version="1.0" ?>\n<a><b id="1"><c>x</c><d/></b><b><c>y</c></b></a>',
+  );
+  assertEquals(elementsAt(root, "a/b").length, 2);
+  assertEquals(elementsAt(root, "a/b/c").map(({ text }) => text), ["x", "y"]);
+  assertEquals(textAt(root, "a/b/z"), undefined);
+  assertThrows(() => parseXml("<a><b></a>"), SyntaxError, '"a" ends inside "b"');
+  assertThrows(() => parseXml("<a>"), SyntaxError, '"a" does not end');
+});
+
+Deno.test("parseValue() reads nvidia-smi's values in base units", () => {
+  const cases: [text: string | undefined, value: number | undefined][] = [
+    ["11.15 W", 11.15],
+    ["41 C", 41],
+    ["-5 C", -5],
+    ["3 %", 0.03],
+    ["2 MiB", 2_097_152],
+    ["1980 MHz", 1.98e9],
+    ["16x", 16],
+    ["P8", 8],
+    ["Active", 1],
+    ["Not Active", 0],
+    ["Yes", 1],
+    ["812 KB/s", 812_000],
+    ["N/A", undefined],
+    ["[Unknown Error]", undefined],
+    [undefined, undefined],
+  ];
+  for (const [text, value] of cases) assertEquals(parseValue(text), value, text);
+});
