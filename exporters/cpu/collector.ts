@@ -38,17 +38,17 @@ function publish(sample: Sample): Collection {
   const snapshot = new Snapshot();
   snapshot.add(RAPL_METRICS.available, up ? 1 : 0);
   snapshot.add(RAPL_METRICS.zonesDiscovered, sample.discovered);
-  for (const sampled of sample.zones) addZone(snapshot, sampled, sample.monotonicMs);
+  for (const sampled of sample.zones) addZone(snapshot, sampled);
   snapshot.add(RAPL_METRICS.nodeEnergy, toJoules(sample.node?.microjoules));
   snapshot.add(RAPL_METRICS.nodePower, sample.node?.watts);
   return { up, snapshot, problems: sample.problems, durationSeconds: sample.durationSeconds };
 }
 
-function addZone(snapshot: Snapshot, { zone, counter }: SampledZone, monotonicMs: number): void {
+function addZone(snapshot: Snapshot, { zone, ...counter }: SampledZone): void {
   const labels: Labels = { zone: zone.name, package: zone.packageId, path: zone.path };
   snapshot.add(RAPL_METRICS.energy, toJoules(counter.totalMicrojoules), labels);
   snapshot.add(RAPL_METRICS.power, counter.watts, labels);
-  snapshot.add(RAPL_METRICS.powerPeak, counter.peakWatts(monotonicMs), labels);
+  snapshot.add(RAPL_METRICS.powerPeak, counter.peakWatts, labels);
   for (const { constraint, limitMicrowatts, windowMicroseconds } of zone.limits) {
     const constrained = { ...labels, constraint };
     snapshot.add(RAPL_METRICS.powerLimit, toUnit(limitMicrowatts), constrained);

@@ -7,14 +7,7 @@
  *
  * @module
  */
-
-/** A look at a counter. */
-export interface Reading {
-  readonly energyMicrojoules: bigint;
-  /** A clock that never goes back and stands still while the machine is suspended. */
-  readonly monotonicMs: number;
-  readonly wallClockMs: number;
-}
+import type { Reading } from "./timed_reading.ts";
 
 /** What is known about a zone's counter. */
 export interface CounterBounds {
@@ -37,6 +30,20 @@ export const REJECTIONS = ["clock", "gap", "implausible", "no_range"] as const;
 /** One of {@linkcode REJECTIONS}. */
 export type Rejection = typeof REJECTIONS[number];
 
+/** What a counter has come to at one moment: a value that later readings do not change. */
+export interface CounterState {
+  /** Microjoules counted since the first reading. */
+  readonly totalMicrojoules: bigint;
+  /** Mean power between the last two readings; undefined when that is not known. */
+  readonly watts: number | undefined;
+  /** The largest mean power of an interval that ended in the last minute; undefined when none did. */
+  readonly peakWatts: number | undefined;
+  /** How often the kernel's counter started again from 0. */
+  readonly wraps: number;
+  /** How many readings were refused, by reason. */
+  readonly rejected: Readonly<Record<Rejection, number>>;
+}
+
 /** How far the wall clock may run ahead of the monotonic one between two readings: more is a suspended machine. */
 const CLOCK_SLACK_MS = 2000;
 
@@ -45,6 +52,9 @@ const SHORTEST_JUDGED_MS = 1000;
 
 /** How long a peak is remembered. */
 const PEAK_WINDOW_MS = 60_000;
+
+/** Power is published where the length of its interval is known this well, as a share of it. */
+const MAX_UNCERTAINTY = 0.02;
 
 /** The energy of one zone since the first reading. */
 export class EnergyCounter {
@@ -56,33 +66,18 @@ export class EnergyCounter {
   /** Intervals that may yet be the largest of the last minute: each smaller than the one before. */
   readonly #peaks: { readonly endMs: number; readonly watts: number }[] = [];
 
-  /** Microjoules counted since the first reading. */
-  get totalMicrojoules(): bigint {
-    return this.#totalMicrojoules;
+  /** The state at a moment, which decides how far back the peak reaches. */
+  state(monotonicMs: number): CounterState {
+    return {
+      totalMicrojoules: this.#totalMicrojoules,
+      watts: this.#watts,
+      peakWatts: this.#peaks.find(({ endMs }) => endMs > monotonicMs - PEAK_WINDOW_MS)?.watts,
+      wraps: this.#wraps,
+      rejected: { ...this.#rejected },
+    };
   }
 
-  /** How often the kernel's counter started again from 0. */
-  get wraps(): number {
-    return this.#wraps;
-  }
-
-  /** How many readings were refused, by reason. */
-  get rejected(): Readonly<Record<Rejection, number>> {
-    return this.#rejected;
-  }
-
-  /** Mean power between the last two readings; undefined when that is not known. */
-  get watts(): number | undefined {
-    return this.#watts;
-  }
-
-  /** The largest mean power of an interval that ended in the last minute. */
-  peakWatts(monotonicMs: number): number | undefined {
-    while (this.#peaks[0] && this.#peaks[0].endMs <= monotonicMs - PEAK_WINDOW_MS) this.#peaks.shift();
-    return this.#peaks[0]?.watts;
-  }
-
-  /** Forgets the last reading: the next one starts anew, as for a counter that was taken away and came back. */
+  /** Forgets the last reading: the next one is a first one, as for a counter that vanished and came back. */
   restart(): void {
     this.#last = undefined;
     this.#watts = undefined;
@@ -102,18 +97,23 @@ export class EnergyCounter {
     }
     this.#totalMicrojoules += step;
     if (reading.energyMicrojoules < last.energyMicrojoules) this.#wraps++;
-    this.#notePower(Number(step) / 1000 / (reading.monotonicMs - last.monotonicMs), reading.monotonicMs);
+    const elapsedMs = reading.monotonicMs - last.monotonicMs;
+    if (last.uncertaintyMs + reading.uncertaintyMs <= MAX_UNCERTAINTY * elapsedMs) {
+      this.#notePower(Number(step) / 1000 / elapsedMs, reading.monotonicMs);
+    }
     return step;
   }
 
   #notePower(watts: number, endMs: number): void {
     this.#watts = watts;
-    while ((this.#peaks.at(-1)?.watts ?? Infinity) <= watts) this.#peaks.pop();
-    this.#peaks.push({ endMs, watts });
+    const peaks = this.#peaks;
+    while (peaks[0] && peaks[0].endMs <= endMs - PEAK_WINDOW_MS) peaks.shift();
+    while ((peaks.at(-1)?.watts ?? Infinity) <= watts) peaks.pop();
+    peaks.push({ endMs, watts });
   }
 }
 
-/** The energy between two readings, or why it cannot be told. */
+/** The energy between two readings, or why it is unknown. */
 function measureStep(last: Reading, reading: Reading, bounds: CounterBounds): bigint | Rejection {
   const elapsedMs = reading.monotonicMs - last.monotonicMs;
   if (elapsedMs <= 0) return "clock";

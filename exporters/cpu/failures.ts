@@ -1,9 +1,10 @@
 /**
- * Says why a file of the powercap tree cannot be read, and what to do about it.
+ * Explains why a file of the powercap tree cannot be read, and what to do about it.
  *
  * @module
  */
 import type { Problem } from "../../lib/collector.ts";
+import { refusalOf } from "../../lib/permissions.ts";
 
 /** The kernel's answers for a device that was taken away: ENXIO and ENODEV. */
 const GONE_REGEXP = /\(os error (?:6|19)\)/;
@@ -16,34 +17,33 @@ const CLOSED_BY_DENO_REGEXP = /^\/(?:sys|proc|dev)(?:\/|$)/;
  * The reason is `permission`, `gone` or `invalid`.
  */
 export function describeFailure(what: string, path: string, error: unknown): Problem {
-  // The sandbox refuses with NotCapable, the system with PermissionDenied; the two want different remedies.
-  if (error instanceof Deno.errors.NotCapable) {
-    return {
-      reason: "permission",
-      message: `${what}: Deno may not read "${path}": ${grantAdvice(path, error)}`,
-    };
-  }
-  if (error instanceof Deno.errors.PermissionDenied) {
-    return {
-      reason: "permission",
-      message:
-        `${what}: permission denied on "${path}": the kernel lets only root read energy counters; give ` +
-        `the exporter the capability CAP_DAC_READ_SEARCH (AmbientCapabilities= in its unit), or a group that a ` +
-        `udev rule lets read energy_uj`,
-    };
-  }
   const message = error instanceof Error ? error.message : String(error);
+  switch (refusalOf(error)) {
+    case "flag":
+      return {
+        reason: "permission",
+        message: `${what}: Deno may not read "${path}": ${grantAdvice(path, message)}`,
+      };
+    case "system":
+      return {
+        reason: "permission",
+        message:
+          `${what}: permission denied on "${path}": the kernel lets only root read energy counters; give ` +
+          `the exporter the capability CAP_DAC_READ_SEARCH (AmbientCapabilities= in its unit), or a group that a ` +
+          `udev rule lets read energy_uj`,
+      };
+  }
   if (error instanceof Deno.errors.NotFound || GONE_REGEXP.test(message)) {
     return {
       reason: "gone",
       message: `${what}: "${path}" is gone: its driver or its processor was taken away`,
     };
   }
-  return { reason: "invalid", message: `${what}: "${path}" is of no use: ${message}` };
+  return { reason: "invalid", message: `${what}: "${path}" is unreadable: ${message}` };
 }
 
-function grantAdvice(path: string, error: Error): string {
-  return CLOSED_BY_DENO_REGEXP.test(path) || error.message.includes("--allow-all")
+function grantAdvice(path: string, message: string): string {
+  return CLOSED_BY_DENO_REGEXP.test(path) || message.includes("--allow-all")
     ? `it keeps /sys, /proc and /dev closed; as root, run "mkdir -p /run/powercap && mount --bind ` +
       `/sys/devices/virtual/powercap /run/powercap" and name that folder with --powercap`
     : `name the folder of --powercap in --allow-read as well`;

@@ -8,19 +8,18 @@
  */
 import { join } from "@std/path";
 import { type Problem, SourceError } from "../../lib/collector.ts";
-import { EnergyCounter } from "./energy_counter.ts";
+import { type CounterState, EnergyCounter } from "./energy_counter.ts";
 import { describeFailure } from "./failures.ts";
 import { zonesCountedOnce } from "./node_zones.ts";
 import { EnergyFile, walkPowercap, type Zone } from "./powercap.ts";
 import { type CounterFile, ZoneReader } from "./zone_reader.ts";
 
-/** A zone after a sample. */
-export interface SampledZone {
+/** A zone, and what its counter had come to by the sample. */
+export interface SampledZone extends CounterState {
   readonly zone: Zone;
-  readonly counter: EnergyCounter;
 }
 
-/** What the last sample found. */
+/** What one sample found. Later samples leave it as it is. */
 export interface Sample {
   readonly monotonicMs: number;
   readonly durationSeconds: number;
@@ -48,8 +47,8 @@ export interface PowercapSamplerOptions {
 /** The tree is walked again every so many samples. */
 const SAMPLES_PER_WALK = 10;
 
-/** How long a zone that vanished is told as a problem, and the node's totals are withheld. */
-const GONE_TOLD_MS = 5 * 60_000;
+/** How long a zone that vanished is reported as a problem, and the node's totals are withheld. */
+const GONE_REPORTED_MS = 5 * 60_000;
 
 /** Samples the zones of one tree. */
 export class PowercapSampler {
@@ -123,9 +122,9 @@ export class PowercapSampler {
         if (reader.problem.reason === "gone") this.#samplesToWalk = 0;
         continue;
       }
-      const { zone, counter } = reader;
-      zones.push({ zone, counter });
-      if (isCounted) nodeWatts = add(nodeWatts, counter.watts);
+      const state = reader.counter.state(startedMs);
+      zones.push({ zone: reader.zone, ...state });
+      if (isCounted) nodeWatts = add(nodeWatts, state.watts);
     }
     this.#latest = {
       monotonicMs: startedMs,
@@ -165,7 +164,7 @@ export class PowercapSampler {
       const { zone } = reader;
       const isHidden = closedPaths.some((path) => `${zone.path}/`.startsWith(`${path}/`));
       if (isHidden || this.#readers.has(zone.path)) continue;
-      this.#gone.set(zone.path, { zone, untilMs: this.#monotonicMs() + GONE_TOLD_MS });
+      this.#gone.set(zone.path, { zone, untilMs: this.#monotonicMs() + GONE_REPORTED_MS });
     }
     this.#chooseCounted();
   }

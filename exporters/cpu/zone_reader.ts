@@ -8,22 +8,19 @@ import type { Problem } from "../../lib/collector.ts";
 import type { EnergyCounter } from "./energy_counter.ts";
 import { describeFailure } from "./failures.ts";
 import type { EnergyFile, Zone } from "./powercap.ts";
+import { readTimed, type TimedReadingOptions } from "./timed_reading.ts";
 
 /** What a reader needs of an {@linkcode EnergyFile}. */
 export type CounterFile = Pick<EnergyFile, "identity" | "read"> & Disposable;
 
 /** Options of {@linkcode ZoneReader}. */
-export interface ZoneReaderOptions {
+export interface ZoneReaderOptions extends TimedReadingOptions {
   /** Root of the powercap tree. */
   root: string;
   /** Takes the readings. */
   counter: EnergyCounter;
   /** Opens a zone's counter. */
   openCounter: (path: string) => CounterFile;
-  monotonicMs: () => number;
-  wallClockMs: () => number;
-  /** Time from one reading to the next. */
-  intervalMs: number;
 }
 
 /** More than any processor package draws: some 500 W in 2025, for a moment twice that. */
@@ -64,7 +61,7 @@ export class ZoneReader implements Disposable {
     return this.#error;
   }
 
-  /** Takes the zone as it was found anew. The next reading opens the file afresh, for it may be another one. */
+  /** Takes the zone as a new walk found it. The next reading opens the file again, for it may be another one. */
   renew(zone: Zone): void {
     this.#zone = zone;
     this.#close();
@@ -72,16 +69,12 @@ export class ZoneReader implements Disposable {
 
   /** Reads the counter, or notes why that is impossible. Returns the microjoules that were added. */
   read(): bigint {
-    const { root, openCounter, monotonicMs, wallClockMs, intervalMs } = this.#options;
+    const { root, openCounter, intervalMs } = this.#options;
     const { path, name, rangeMicrojoules } = this.#zone;
     const filePath = join(root, path, "energy_uj");
     try {
       const file = this.#file ??= openCounter(filePath);
-      const reading = {
-        energyMicrojoules: file.read(),
-        monotonicMs: monotonicMs(),
-        wallClockMs: wallClockMs(),
-      };
+      const reading = readTimed(() => file.read(), this.#options);
       // Another file under the same path is another counter, also when its zone looks the same.
       if (this.#readFrom !== file.identity) this.counter.restart();
       this.#readFrom = file.identity;

@@ -108,7 +108,7 @@ for (const [name, [error, reason, says]] of Object.entries(FAILURES)) {
     using run = new SamplerOnClock(tree.root, { openCounter: failing(errors) });
     tree.setEnergy(PACKAGE_0, 30_000_000n);
     const sample = run.tick();
-    assertEquals(sample.zones.map(({ zone, counter }) => [zone.path, counter.watts]), [[PACKAGE_0, 30]]);
+    assertEquals(sample.zones.map(({ zone, watts }) => [zone.path, watts]), [[PACKAGE_0, 30]]);
     assertEquals([sample.discovered, sample.node], [2, undefined]);
     assertEquals(sample.problems.map((problem) => problem.reason), [reason]);
     assertStringIncludes(sample.problems[0]?.message ?? "", `Cannot read zone "${PACKAGE_1}"`);
@@ -234,7 +234,7 @@ Deno.test("PowercapSampler.latest samples by itself when the timer is late", () 
   assertEquals(run.sampler.latest, first);
   run.clock.advance(200);
   tree.setEnergy(PACKAGE_0, 210_000_000n);
-  assertEquals(run.sampler.latest.zones[0]?.counter.watts, 100);
+  assertEquals(run.sampler.latest.zones[0]?.watts, 100);
 });
 
 /** The same numbers in each run. */

@@ -4,6 +4,7 @@
  */
 import { assert } from "@std/assert";
 import { PowercapCollector } from "../../exporters/cpu/collector.ts";
+import { RAPL_METRICS } from "../../exporters/cpu/metrics.ts";
 import { PowercapSampler } from "../../exporters/cpu/sampler.ts";
 import { CONTENT_TYPE, Exposition } from "../../lib/exposition.ts";
 import { type Family, parseExposition } from "../support/exposition_parser.ts";
@@ -38,6 +39,8 @@ const FILES = [
   "constraint_x_name",
   "power",
 ] as const;
+
+const COUNTERS = Object.values(RAPL_METRICS).filter(({ type }) => type === "counter");
 
 /** What a file may hold: mostly what the kernel writes there. */
 function randomContent(random: Random, name: string): string | Uint8Array {
@@ -120,13 +123,7 @@ function advance(random: Random, path: string, elapsedMs: number): void {
 
 /** Totals by series, to be compared with the page before. */
 function totals(families: Map<string, Family>): Map<string, number> {
-  const samples = [
-    "rapl_energy_joules_total",
-    "rapl_node_energy_joules_total",
-    "rapl_counter_wraps_total",
-    "rapl_samples_rejected_total",
-  ]
-    .flatMap((name) => families.get(name)?.samples ?? []);
+  const samples = COUNTERS.flatMap(({ name }) => families.get(name)?.samples ?? []);
   return new Map(samples.map(({ name, labels, value }) => [JSON.stringify([name, labels]), value]));
 }
 
@@ -146,7 +143,7 @@ Deno.test("Random powercap trees give pages that parse and totals that never fal
           const page = await exposition.render([snapshot], format);
           const families = parseExposition(page, CONTENT_TYPE[format]);
           if (format === "openmetrics") continue;
-          for (const { value } of families.get("rapl_power_watts")?.samples ?? []) {
+          for (const { value } of families.get(RAPL_METRICS.power.name)?.samples ?? []) {
             assert(value >= 0 && value <= 5000, `power is ${value} W`);
           }
           const after = totals(families);

@@ -59,7 +59,7 @@ export class SamplerOnClock implements Disposable {
 
   /** The microjoules counted for a zone; undefined while it is not published. */
   energyOf(path: string): bigint | undefined {
-    return this.sampler.latest.zones.find(({ zone }) => zone.path === path)?.counter.totalMicrojoules;
+    return this.sampler.latest.zones.find(({ zone }) => zone.path === path)?.totalMicrojoules;
   }
 
   /** Asks the exporter's server for a path, as a scraper would. */
