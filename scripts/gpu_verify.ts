@@ -44,9 +44,9 @@ async function main(args: readonly string[]): Promise<number> {
   });
   const collector = new NvmlCollector({ driver, xids, processes: true, measurePcie: false, intervalMs: 0 });
   const round = async (title: string): Promise<number> => {
-    await collector.collect(new AbortController().signal);
+    await collector.collect();
     const before = await smi(options.smi);
-    const { up, snapshot, problems } = await collector.collect(new AbortController().signal);
+    const { up, snapshot, problems } = await collector.collect();
     const after = await smi(options.smi);
     for (const { message } of problems) say(`problem: ${message}`);
     if (!up || !before || !after) return 2;

@@ -22,8 +22,6 @@ export class CallTimeout extends Error {
 export interface LaneRunOptions {
   /** Longest wait, in milliseconds. */
   deadlineMs: number;
-  /** Ends the wait earlier. */
-  signal?: AbortSignal;
 }
 
 /** One thing at a time, such as one GPU. */
@@ -57,7 +55,7 @@ export class CallLane {
    *
    * @throws {CallTimeout} when it takes too long, or when earlier work is still inside
    */
-  async run<T>(work: () => Promise<T>, { deadlineMs, signal }: LaneRunOptions): Promise<T> {
+  async run<T>(work: () => Promise<T>, { deadlineMs }: LaneRunOptions): Promise<T> {
     if (this.#occupied) throw this.#timeout();
     this.#occupied = true;
     const { promise: late, reject } = Promise.withResolvers<never>();
@@ -66,13 +64,10 @@ export class CallLane {
       reject(this.#timeout());
     };
     const timer = setTimeout(abandon, deadlineMs);
-    if (signal?.aborted) abandon();
-    else signal?.addEventListener("abort", abandon, { once: true });
     try {
       return await Promise.race([this.#finish(work), late]);
     } finally {
       clearTimeout(timer);
-      signal?.removeEventListener("abort", abandon);
     }
   }
 

@@ -25,8 +25,6 @@ export interface NvmlCollectorOptions extends ReadOptions {
   readonly intervalMs: number;
   /** @default {DEADLINE_MS} */
   readonly deadlineMs?: number;
-  /** @default {() => performance.now()} */
-  readonly monotonicMs?: () => number;
 }
 
 /** Reads all GPUs through NVML. */
@@ -45,18 +43,21 @@ export class NvmlCollector implements Collector {
     this.#nowMs = options.monotonicMs ?? (() => performance.now());
   }
 
-  /** Reads all GPUs, or returns the last reading while it is fresh. */
-  async collect(signal: AbortSignal): Promise<Collection> {
+  /**
+   * Reads all GPUs, or returns the last reading while it is fresh. A scraper that gives up early changes nothing:
+   * other scrapers share this reading, and only a call that exceeds the deadline here hangs.
+   */
+  async collect(): Promise<Collection> {
     const atMs = this.#nowMs();
     if (this.#last && atMs - this.#last.atMs < this.#options.intervalMs) return this.#last.collection;
-    const collection = await this.#collect(signal);
+    const collection = await this.#collect();
     this.#last = { collection, atMs };
     return collection;
   }
 
-  async #collect(signal: AbortSignal): Promise<Collection> {
+  async #collect(): Promise<Collection> {
     try {
-      return await this.#options.driver.withSession((session) => this.#read(session, signal));
+      return await this.#options.driver.withSession((session) => this.#read(session));
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       const snapshot = new Snapshot();
@@ -65,8 +66,8 @@ export class NvmlCollector implements Collector {
     }
   }
 
-  async #read(session: NvmlSession, signal: AbortSignal): Promise<Collection> {
-    const run = { deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS, signal };
+  async #read(session: NvmlSession): Promise<Collection> {
+    const run = { deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS };
     const [outcomes, count] = await Promise.all([
       session.read(this.#options, run),
       session.count(run).catch((error: unknown) => ({ error })),

@@ -36,6 +36,8 @@ export interface ReadOptions {
   readonly processes: boolean;
   /** Measure PCIe traffic where the driver has no byte counters, which takes 40 ms. */
   readonly measurePcie: boolean;
+  /** @default {() => performance.now()} */
+  readonly monotonicMs?: () => number;
 }
 
 /** PCIe traffic in bytes per second. */
@@ -73,7 +75,8 @@ export interface GpuReading {
   readonly pcieLinkWidth: number | undefined;
   readonly pcieRates: PcieRates;
   readonly encoder: EncoderStats | undefined;
-  readonly encoderSessions: readonly EncoderSession[];
+  /** Undefined where there is no list. */
+  readonly encoderSessions: readonly EncoderSession[] | undefined;
   /** By codec. */
   readonly encoderCapacityPercent: readonly (number | undefined)[];
   readonly fields: FieldValues;
@@ -84,10 +87,12 @@ export interface GpuReading {
   readonly failures: ReadonlyMap<string, number>;
 }
 
+/** Byte counters that were read between two moments. */
 interface PcieSample {
   readonly tx: bigint;
   readonly rx: bigint;
-  readonly atMs: number;
+  readonly beforeMs: number;
+  readonly afterMs: number;
 }
 
 /** An attached GPU. */
@@ -151,11 +156,15 @@ export class Gpu {
   }
 
   /** Reads what changes. @throws {NvmlError} when the GPU or the driver is gone, or nothing can be read */
-  async read({ processes, measurePcie }: ReadOptions): Promise<GpuReading> {
+  async read(
+    { processes, measurePcie, monotonicMs = () => performance.now() }: ReadOptions,
+  ): Promise<GpuReading> {
     const device = this.#device;
     const failures = device.calls.failures;
     failures.clear();
+    const beforeMs = monotonicMs();
     const fields = await this.#fields.read();
+    const fieldsMs = { beforeMs, afterMs: monotonicMs() };
     const encoder = await device.encoderStats();
     const mig = await this.#mig.read();
     const reading: GpuReading = {
@@ -180,9 +189,9 @@ export class Gpu {
       eventReasonsSupported: this.#reasonsSupported,
       pcieLinkGeneration: await device.u32("nvmlDeviceGetCurrPcieLinkGeneration"),
       pcieLinkWidth: await device.u32("nvmlDeviceGetCurrPcieLinkWidth"),
-      pcieRates: await this.#pcieRates(fields, measurePcie),
+      pcieRates: await this.#pcieRates(fields, fieldsMs, measurePcie),
       encoder,
-      encoderSessions: encoder?.sessions ? await this.#lists.encoderSessions() ?? [] : [],
+      encoderSessions: encoder?.sessions === 0 ? [] : await this.#lists.encoderSessions(),
       encoderCapacityPercent: await inTurn(CODECS, (_, codec) => device.encoderCapacityPercent(codec)),
       fields,
       processes: processes ? await this.#processes() : undefined,
@@ -195,14 +204,16 @@ export class Gpu {
   }
 
   /** From the driver's 64-bit byte counters, over the time since the last reading; or measured on request. */
-  async #pcieRates({ pcieTxBytes: tx, pcieRxBytes: rx }: FieldValues, measure: boolean): Promise<PcieRates> {
+  async #pcieRates(
+    { pcieTxBytes: tx, pcieRxBytes: rx }: FieldValues,
+    time: Pick<PcieSample, "beforeMs" | "afterMs">,
+    measure: boolean,
+  ): Promise<PcieRates> {
     if (isCounter(tx) && isCounter(rx)) {
       const last = this.#pcieLast;
-      const now = this.#pcieLast = { tx, rx, atMs: performance.now() };
-      if (!last || now.atMs <= last.atMs) return { tx: undefined, rx: undefined };
-      const rate = (to: bigint, from: bigint): number | undefined =>
-        to < from ? undefined : Number(to - from) / (now.atMs - last.atMs) * 1000;
-      return { tx: rate(now.tx, last.tx), rx: rate(now.rx, last.rx) };
+      const now = this.#pcieLast = { tx, rx, ...time };
+      if (!last) return { tx: undefined, rx: undefined };
+      return { tx: rateOf(last.tx, now.tx, { last, now }), rx: rateOf(last.rx, now.rx, { last, now }) };
     }
     if (!measure) return { tx: undefined, rx: undefined };
     const kilo = (value: number | undefined): number | undefined =>
@@ -243,6 +254,22 @@ function withoutPrivileged(failures: ReadonlyMap<string, number>): ReadonlyMap<s
   return new Map(
     [...failures].filter(([name, code]) => code !== CODE.noPermission || !name.includes("MemoryInfo")),
   );
+}
+
+/**
+ * Bytes per second between two readings; undefined where the counter fell, or where a call took so long that the
+ * interval is not known to 5 %.
+ */
+function rateOf(
+  from: bigint,
+  to: bigint,
+  { last, now }: { last: PcieSample; now: PcieSample },
+): number | undefined {
+  if (to < from) return undefined;
+  if (to === from) return 0;
+  const shortestMs = now.beforeMs - last.afterMs;
+  const longestMs = now.afterMs - last.beforeMs;
+  return longestMs > 1.1 * shortestMs ? undefined : Number(to - from) / (shortestMs + longestMs) * 2000;
 }
 
 /** Whether a field is a counter of 64 bits; with all bits set it is none. */

@@ -99,7 +99,8 @@ export class GpuSamples {
     this.#add(METRICS.powerLimit, scale(reading.powerLimitMilliwatts, 1000));
     this.#add(METRICS.energy, scale(energy, 1000));
     this.#add(METRICS.temperature, reading.temperatureCelsius, { sensor: "gpu" });
-    this.#add(METRICS.temperature, memoryTemperature, { sensor: "memory" });
+    // No card in use is at 0 °C: drivers answer that for a sensor that is not there.
+    this.#add(METRICS.temperature, memoryTemperature || undefined, { sensor: "memory" });
     for (const [fan, percent] of reading.fanPercent.entries()) {
       this.#add(METRICS.fan, scale(percent, 100), { fan: String(fan) });
     }
@@ -162,12 +163,14 @@ export class GpuSamples {
   }
 
   #addEncoder({ encoder, encoderSessions, encoderCapacityPercent }: GpuReading): void {
-    this.#add(METRICS.encoderSessions, encoder?.sessions);
+    this.#add(METRICS.encoderSessions, encoder?.sessions ?? encoderSessions?.length);
     if (encoder?.sessions) {
       this.#add(METRICS.encoderFps, encoder.averageFps);
       this.#add(METRICS.encoderLatency, encoder.averageLatencyMicroseconds / 1e6);
     }
-    const sessions = [...encoderSessions].sort((left, right) => left.id - right.id || left.pid - right.pid);
+    const sessions = [...encoderSessions ?? []].sort((left, right) =>
+      left.id - right.id || left.pid - right.pid
+    );
     for (const session of distinct(sessions, ({ id, pid }) => `${id} ${pid}`)) {
       const labels = {
         session: String(session.id),
@@ -191,7 +194,7 @@ export class GpuSamples {
         const known = byPid.get(pid);
         // In both lists a process has the same memory; twice in one it is in two MIG instances.
         if (!known) byPid.set(pid, { type, bytes });
-        else if (known.type === type) known.bytes = (known.bytes ?? 0n) + (bytes ?? 0n);
+        else if (known.type === type) known.bytes = sumOf(known.bytes, bytes);
         else byPid.set(pid, { type: "compute_graphics", bytes: known.bytes ?? bytes });
       }
     }
@@ -240,6 +243,11 @@ export class GpuSamples {
 function partOf(memory: MemoryInfo, part: "used" | "free" | "reserved"): bigint | number | undefined {
   const bytes = memory[part];
   return bytes !== undefined && bytes > memory.total ? NaN : bytes;
+}
+
+/** Undefined unless both are known: a part is not the sum. */
+function sumOf(left: bigint | undefined, right: bigint | undefined): bigint | undefined {
+  return left === undefined || right === undefined ? undefined : left + right;
 }
 
 function scale(value: number | bigint | undefined, divisor: number): number | undefined {

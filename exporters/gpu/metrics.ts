@@ -157,8 +157,9 @@ export const METRICS = {
   memoryUsed: {
     name: "gpu_memory_used_bytes",
     type: "gauge",
-    help: "Memory that processes use, without what the driver reserves, from nvmlDeviceGetMemoryInfo_v2 " +
-      "(bytes); absent before R510, where the two cannot be told apart.",
+    help:
+      "Memory in use from nvmlDeviceGetMemoryInfo_v2 (bytes), without what the driver reserves; drivers " +
+      "before R510 include that (nvmlDeviceGetMemoryInfo).",
     labels: GPU,
     range: BYTES,
   },
@@ -283,7 +284,8 @@ export const METRICS = {
   encoderSessions: {
     name: "gpu_encoder_sessions",
     type: "gauge",
-    help: "NVENC sessions from nvmlDeviceGetEncoderStats; some GPUs without an encoder answer 0.",
+    help: "NVENC sessions from nvmlDeviceGetEncoderStats, or where that fails the length of the list from " +
+      "nvmlDeviceGetEncoderSessions; some GPUs without an encoder report 0.",
     labels: GPU,
     range: SESSIONS,
   },
@@ -307,22 +309,25 @@ export const METRICS = {
   sessionFps: {
     name: "gpu_encoder_session_fps",
     type: "gauge",
-    help: "Frames per second of one NVENC session, from nvmlDeviceGetEncoderSessions.",
+    help:
+      "Frames per second of one NVENC session, from nvmlDeviceGetEncoderSessions; pid is the host's, if " +
+      "this exporter shares the host's pid namespace.",
     labels: [...GPU, "session", "pid", "codec", "width", "height"],
     range: FPS,
   },
   sessionLatency: {
     name: "gpu_encoder_session_latency_seconds",
     type: "gauge",
-    help: "Mean time of a frame of one NVENC session, from nvmlDeviceGetEncoderSessions (us).",
+    help: "Mean time of a frame of one NVENC session, from nvmlDeviceGetEncoderSessions (us); pid is the " +
+      "host's, if this exporter shares the host's pid namespace.",
     labels: [...GPU, "session", "pid", "codec", "width", "height"],
     range: LATENCY,
   },
   encoderCapacity: {
     name: "gpu_encoder_capacity_ratio",
     type: "gauge",
-    help:
-      "Capacity of the encoder for a codec as a share of its maximum, from nvmlDeviceGetEncoderCapacity (%).",
+    help: "Encoder capacity for a codec that is still free, as a share of its maximum, from " +
+      "nvmlDeviceGetEncoderCapacity (%).",
     labels: [...GPU, "codec"],
     range: SHARE,
   },
@@ -336,7 +341,9 @@ export const METRICS = {
   processMemory: {
     name: "gpu_process_memory_bytes",
     type: "gauge",
-    help: "GPU memory of a process with --processes, from NVML's process lists (bytes); pids are the host's.",
+    help:
+      "GPU memory of a process with --processes, from NVML's process lists (bytes); pid is the host's, if " +
+      "this exporter shares the host's pid namespace.",
     labels: [...GPU, "pid", "type"],
     range: BYTES,
   },

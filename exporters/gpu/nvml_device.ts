@@ -31,8 +31,8 @@ export const ENGINES = {
 export interface MemoryInfo {
   readonly total: bigint;
   readonly free: bigint;
-  /** Without what the driver reserves; undefined before R510, where the two cannot be told apart. */
-  readonly used?: bigint;
+  /** Without what the driver reserves; before R510 with it. */
+  readonly used: bigint;
   readonly reserved?: bigint;
 }
 
@@ -155,7 +155,7 @@ export class NvmlDevice {
     };
   }
 
-  /** Encoder capacity in percent that NVML reports for a codec, by its place in {@linkcode CODECS}. */
+  /** Encoder capacity for a codec that is still free, in percent; the codec by its place in {@linkcode CODECS}. */
   async encoderCapacityPercent(codec: number): Promise<number | undefined> {
     return await this.calls.ok("nvmlDeviceGetEncoderCapacity", this.handle, codec, this.#out.bytes)
       ? this.#out.u32(AT_START_4)
@@ -176,7 +176,11 @@ export class NvmlDevice {
     }
     const older = STRUCTS.nvmlMemory_t.members;
     return await this.calls.ok("nvmlDeviceGetMemoryInfo", this.handle, this.#out.bytes)
-      ? { total: this.#out.u64(older.total), free: this.#out.u64(older.free) }
+      ? {
+        total: this.#out.u64(older.total),
+        free: this.#out.u64(older.free),
+        used: this.#out.u64(older.used),
+      }
       : undefined;
   }
 

@@ -93,7 +93,7 @@ Deno.test("A driver that answers anything gives pages that parse, with values th
     });
     const exposition = new Exposition();
     for (let scrape = 0; scrape < 4; scrape++) {
-      const { snapshot, up, problems } = await test.collector.collect(new AbortController().signal);
+      const { snapshot, up, problems } = await test.collector.collect();
       for (const format of ["text", "openmetrics"] as const) {
         const families = parseExposition(await exposition.render([snapshot], format), CONTENT_TYPE[format]);
         assert(families.has("gpu_devices"));

@@ -1,5 +1,7 @@
 /** The collector on the stand-in library: GPUs that hang, are lost, come and go, and drivers that write garbage. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import type { Collector } from "../../lib/collector.ts";
+import { createFakeSymbols, type FakeGpu } from "../../simulation/nvml_fake.ts";
 import { eventually } from "../support/exporter_process.ts";
 import { openCollector, stubStats } from "../support/gpu_collector.ts";
 import { sampleOf } from "../support/gpu_exporter.ts";
@@ -248,6 +250,44 @@ Deno.test({
     );
     await using measuring = openCollector(other, { measurePcie: true });
     assertEquals(rates((await measuring.collect()).page), [1_934_000, 812_000]);
+  },
+});
+
+Deno.test({
+  name:
+    "NvmlCollector makes PCIe rates of the moments at which the counters were read, however long calls take",
+  ...OPTIONS,
+  fn: async () => {
+    // Two gigabytes a second by a clock that moves in calls only: the counters are read before all slow ones.
+    const gpu: FakeGpu = { uuid: "GPU-0", name: "Card", pciBusId: "0", powerMilliwatts: 1000 };
+    const symbols = createFakeSymbols({ driverVersion: "1", gpus: [gpu] });
+    let nowMs = 0;
+    const fields = symbols.nvmlDeviceGetFieldValues;
+    const power = symbols.nvmlDeviceGetPowerUsage;
+    let fieldsTakeMs = 0, powerTakesMs = 0;
+    await using test = openCollector({
+      ...symbols,
+      nvmlDeviceGetFieldValues: (...args) => {
+        nowMs += fieldsTakeMs;
+        const bytes = BigInt(Math.round(nowMs * 2e6));
+        gpu.fields = { 197: bytes, 198: bytes };
+        return fields?.(...args) ?? Promise.resolve(13);
+      },
+      nvmlDeviceGetPowerUsage: (...args) => {
+        nowMs += powerTakesMs;
+        return power?.(...args) ?? Promise.resolve(13);
+      },
+    }, { monotonicMs: () => nowMs });
+    const rates: (number | undefined)[] = [];
+    for (const takesMs of [0, 400, 0, 20, 900, 0, 0]) {
+      powerTakesMs = takesMs;
+      fieldsTakeMs = takesMs > 500 ? takesMs : 0;
+      nowMs += 2000;
+      const { page } = await test.collect();
+      rates.push(sampleOf(page, 'gpu_pcie_throughput_bytes_per_second{gpu="0",uuid="GPU-0",direction="rx"}'));
+    }
+    // Where reading the counters itself takes long, the interval before and after is not known.
+    assertEquals(rates, [undefined, 2e9, 2e9, 2e9, undefined, undefined, 2e9]);
   },
 });
 
@@ -507,6 +547,60 @@ Deno.test({
 });
 
 Deno.test({
+  name: "NvmlCollector adds the memory of a process in two MIG instances only where both parts are known",
+  ...OPTIONS,
+  fn: async () => {
+    const none = "18446744073709551615";
+    using stub = await NvmlStub.create(machine(
+      1,
+      `gpu0 nvmlDeviceGetComputeRunningProcesses_v3 1 ${none} 1 0 1 ${none} 9 0 2 4096 1 1 2 ${none} 9 0 3 4096 1 1 3 1 9 0\n`,
+    ));
+    await using test = openCollector(stub, { processes: true });
+    const { page } = await test.collect();
+    const memory = [1, 2, 3].map((pid) =>
+      sampleOf(page, `gpu_process_memory_bytes{gpu="0",uuid="GPU-0",pid="${pid}",type="compute"}`)
+    );
+    assertEquals(memory, [undefined, undefined, 4097]);
+    assertEquals(sampleOf(page, "gpu_processes{"), 3);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector lists NVENC sessions also where their statistics cannot be had",
+  ...OPTIONS,
+  fn: async () => {
+    const sessions =
+      "gpu0 nvmlDeviceGetEncoderSessions 7 48211 0 0 1920 1080 60 6100 8 48212 0 1 1280 720 25 9800\n";
+    for (const code of [3, 999]) {
+      using stub = await NvmlStub.create(machine(1, `gpu0 nvmlDeviceGetEncoderStats !${code}\n${sessions}`));
+      await using test = openCollector(stub);
+      const { page, collection } = await test.collect();
+      assertEquals(sampleOf(page, "gpu_encoder_sessions{"), 2);
+      assertEquals(page.match(/^gpu_encoder_session_fps\{/gm)?.length, 2);
+      assertEquals(page.includes("gpu_encoder_average_fps{"), false);
+      assertEquals(collection.problems.length, code === 3 ? 0 : 1);
+    }
+    using stub = await NvmlStub.create(machine(1));
+    await using test = openCollector(stub);
+    assertEquals((await test.collect()).page.includes("gpu_encoder_sessions"), false);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector publishes no memory temperature of 0, which is that of a sensor that is not there",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(1, "gpu0 nvmlDeviceGetTemperatureV 31\ngpu0 field:82 1 0\n"));
+    await using test = openCollector(stub);
+    const { page, collection } = await test.collect();
+    assertEquals([...page.matchAll(/^gpu_temperature_celsius\{.*sensor="(\w+)"/gm)].map(([, name]) => name), [
+      "gpu",
+    ]);
+    assertEquals(collection.problems, []);
+  },
+});
+
+Deno.test({
   name: "NvmlCollector reads 24-byte process records, the 32-byte ones of early R535 and the oldest of 16",
   ...OPTIONS,
   fn: async () => {
@@ -566,6 +660,22 @@ Deno.test({
     assertEquals(page.match(/^gpu_mig_memory_total_bytes\{/gm)?.length, 1);
     stub.script = script.replace("nvmlDeviceGetMigMode 1 1", "nvmlDeviceGetMigMode 0 0");
     assertEquals((await test.collect()).page.includes("gpu_mig"), false);
+  },
+});
+
+Deno.test({
+  name: "NvmlCollector reads on when a scraper gives up: no GPU hangs for it, and others get the values",
+  ...OPTIONS,
+  fn: async () => {
+    using stub = await NvmlStub.create(machine(2, "sys delay_us 500\n"));
+    await using test = openCollector(stub, { intervalMs: 60_000 });
+    await test.collect();
+    test.advance(60_000);
+    const collector: Collector = test.collector;
+    const { up, problems } = await collector.collect(AbortSignal.abort());
+    assertEquals([up, problems], [true, []]);
+    const { page } = await test.collect();
+    assertEquals([power(page, 0), power(page, 1)], [1, 2]);
   },
 });
 

@@ -29,16 +29,19 @@ export interface OpenCollectorOptions {
   deadlineMs?: number;
   intervalMs?: number;
   openDeadlineMs?: number;
+  /** @default {() => performance.now()} */
+  monotonicMs?: () => number;
 }
 
 /** Opens a collector. */
 export function openCollector(
   source: NvmlStub | NvmlSymbols,
-  { openDeadlineMs = 10_000, ...options }: OpenCollectorOptions = {},
+  { openDeadlineMs = 10_000, monotonicMs: clock = () => performance.now(), ...options }:
+    OpenCollectorOptions = {},
 ): TestCollector {
   const xids = new XidLog();
   let advancedMs = 0;
-  const monotonicMs = (): number => performance.now() + advancedMs;
+  const monotonicMs = (): number => clock() + advancedMs;
   const driver = new NvmlDriver({
     openLibrary: () =>
       "nvmlInit_v2" in source ? { path: "fake", symbols: source } : openNvmlLibrary({ paths: [source.path] }),
@@ -59,7 +62,7 @@ export function openCollector(
   return {
     collector,
     async collect(): Promise<{ collection: Collection; page: string }> {
-      const collection = await collector.collect(new AbortController().signal);
+      const collection = await collector.collect();
       return { collection, page: await new Exposition().render([collection.snapshot], "text") };
     },
     advance: (ms) => advancedMs += ms,
