@@ -41,7 +41,7 @@ export const PROGRAM = {
       page: {
         title: "CPU power",
         summary: "Power and energy of this machine's processor packages and their memory, from RAPL. " +
-          "Zones overlap: core and uncore are parts of their package.",
+          "Zones overlap: core and uncore are parts of their package. On AMD, core is a single core.",
         chart: { metric: RAPL_METRICS.power.name, unit: "W", labels: ["zone", "path"] },
         table: {
           key: ["zone", "path"],
@@ -63,7 +63,7 @@ function parseFolder(text: string): string {
   return text.length > 1 ? text.replace(/\/+$/, "") : text;
 }
 
-/** A longer interval would miss wraps of the counters, a shorter one would see them move by leaps. */
+/** A longer interval would miss wraps of the counters; over a shorter one their steps show. */
 function parseIntervalMs(text: string): number {
   const ms = parseDurationMs(text);
   if (ms < 100 || ms > 60_000) throw new RangeError('must be "100ms" to "1m"');

@@ -23,14 +23,15 @@ export const RAPL_METRICS = {
     name: "rapl_energy_joules_total",
     type: "counter",
     help: "Energy that the zone used since the exporter started, in joules: steps of powercap energy_uj " +
-      "(microjoules) added up across wraps. Zones overlap; do not sum them.",
+      "(microjoules) added up across wraps. Zones overlap: do not sum them. On AMD, core is a single core.",
     labels: ZONE_LABELS,
   },
   power: {
     name: "rapl_power_watts",
     type: "gauge",
     help:
-      "Mean power of the zone over the last sampling interval, in watts, from powercap energy_uj (microjoules).",
+      "Mean power of the zone over the last sampling interval, in watts, from powercap energy_uj (microjoules). " +
+      "On AMD, core is a single core. Absent for an interval whose length is uncertain by more than 2 %.",
     labels: ZONE_LABELS,
   },
   powerPeak: {
@@ -38,7 +39,7 @@ export const RAPL_METRICS = {
     type: "gauge",
     help:
       "Mean power of the zone over the sampling interval with the most power in the last minute, in watts, " +
-      "from powercap energy_uj (microjoules).",
+      "from powercap energy_uj (microjoules). Intervals without a power do not count.",
     labels: ZONE_LABELS,
   },
   powerLimit: {
@@ -70,7 +71,7 @@ export const RAPL_METRICS = {
     name: "rapl_samples_rejected_total",
     type: "counter",
     help:
-      "Readings of powercap energy_uj whose step is left out of the zone's energy: clock (suspended machine or " +
+      "Readings of powercap energy_uj whose step is omitted from the zone's energy: clock (suspended machine or " +
       "clock set), gap (may have wrapped more than once), implausible (more than a zone can draw), no_range " +
       "(went back, wrap unknown).",
     labels: [...ZONE_LABELS, "reason"],

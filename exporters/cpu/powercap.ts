@@ -1,5 +1,5 @@
 /**
- * Reads a Linux powercap tree: which energy zones it has, what they say of themselves, and their counters.
+ * Reads a Linux powercap tree: its energy zones, their attributes and their counters.
  *
  * Deno closes /sys to `--allow-read`, so the tree is /sys/devices/virtual/powercap seen through a bind mount
  * at another place. The files: https://docs.kernel.org/power/powercap/powercap.html
@@ -9,6 +9,7 @@
 import { join } from "@std/path";
 import { SourceError } from "../../lib/collector.ts";
 import { describeFailure } from "./failures.ts";
+import { withoutRepeatedDies } from "./repeated_dies.ts";
 
 /** A limit that the kernel holds a zone's mean power to. */
 export interface PowerLimit {
@@ -30,7 +31,7 @@ export interface Zone {
   readonly packageId: string;
   /** The zone that it is a part of. */
   readonly parent: Zone | undefined;
-  /** Microjoules at which the counter starts again from 0; undefined when the kernel does not say. */
+  /** Microjoules at which the counter starts again from 0; undefined when unknown. */
   readonly rangeMicrojoules: bigint | undefined;
   /** Whether the kernel enforces the zone's limits. */
   readonly enabled: boolean | undefined;
@@ -68,7 +69,7 @@ export function walkPowercap(root: string): Walk {
         `or their driver is not loaded; try "modprobe intel_rapl_msr" as root`,
     );
   }
-  return found;
+  return { ...found, zones: withoutRepeatedDies(found.zones) };
 }
 
 function listRoot(root: string): Deno.DirEntry[] {
@@ -194,7 +195,7 @@ function readUnsigned(path: string): bigint | undefined {
   return text !== undefined && UNSIGNED_REGEXP.test(text) ? BigInt(text) : undefined;
 }
 
-/** What a zone says of itself may be missing or refused (ENODATA is common): then it is not published. */
+/** Any attribute may be missing or refused (ENODATA is common): then it is not published. */
 function readText(path: string): string | undefined {
   try {
     return Deno.readTextFileSync(path).trim();
@@ -203,7 +204,7 @@ function readText(path: string): string | undefined {
   }
 }
 
-/** A zone's energy counter, opened once and read again and again. */
+/** A zone's energy counter, opened once and read repeatedly. */
 export class EnergyFile implements Disposable {
   readonly #file: Deno.FsFile;
   readonly #buffer = new Uint8Array(64);

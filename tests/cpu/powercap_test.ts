@@ -10,9 +10,10 @@ function outline(zones: readonly Zone[]): string[] {
 
 Deno.test("walkPowercap() finds nested zones, dies, psys, dram and the mmio twin, in numeric order", () => {
   const place = "intel-rapl/intel-rapl";
+  const limits = [{ name: "long_term", limitMicrowatts: 250_000_000, windowMicroseconds: 999_424 }];
   using tree = new TemporaryTree([
-    { path: `${place}:10`, name: "package-10-die-1", energyMicrojoules: 1n },
-    { path: `${place}:0`, name: "package-0-die-0", energyMicrojoules: 1n },
+    { path: `${place}:10`, name: "package-10-die-1", energyMicrojoules: 1n, limits },
+    { path: `${place}:0`, name: "package-0-die-0", energyMicrojoules: 1n, limits },
     { path: `${place}:0/intel-rapl:0:1`, name: "dram", energyMicrojoules: 1n },
     { path: `${place}:0/intel-rapl:0:0`, name: "core", energyMicrojoules: 1n },
     { path: `${place}:0/intel-rapl:0:0/intel-rapl:0:0:0`, name: "deeper", energyMicrojoules: 1n },
@@ -158,7 +159,7 @@ Deno.test({
   },
 });
 
-Deno.test("EnergyFile.read() reads the counter anew each time", () => {
+Deno.test("EnergyFile.read() reads the counter again each time", () => {
   using tree = new TemporaryTree([{ path: "r/r:0", energyMicrojoules: 12_345_678_901_234_567_890n }]);
   using file = new EnergyFile(`${tree.root}/r/r:0/energy_uj`);
   assertEquals(file.read(), 12_345_678_901_234_567_890n);

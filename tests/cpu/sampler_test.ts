@@ -19,6 +19,8 @@ const NAMES: Readonly<Record<string, string>> = {
   [TWIN]: "package-0",
 };
 
+const INTEL_LIMITS = [{ name: "long_term", limitMicrowatts: 250_000_000, windowMicroseconds: 999_424 }];
+
 /** A tree with the named zones, each at 0. */
 function treeOf(...paths: string[]): TemporaryTree {
   return new TemporaryTree(paths.map((path) => ({
@@ -75,13 +77,43 @@ Deno.test("PowercapSampler counts the mmio twin where it has no original, and di
       ["r/r:2/r:2:0", "dram"],
       ["r/r:1/r:1:0", "dram"],
     ]
-      .map(([path = "", name = ""]) => ({ path, name, energyMicrojoules: 0n })),
+      .map(([path = "", name = ""]) => ({ path, name, energyMicrojoules: 0n, limits: INTEL_LIMITS })),
   );
   using run = new SamplerOnClock(tree.root);
   for (const [index, path] of [TWIN, "r/r:1", "r/r:2", "r/r:2/r:2:0", "r/r:1/r:1:0"].entries()) {
     tree.setEnergy(path, 10n ** BigInt(index));
   }
   assertEquals(run.tick().node?.microjoules, 11_111n);
+});
+
+Deno.test("PowercapSampler counts and reports an AMD package once where the kernel lists it for each of its dies", () => {
+  const dies = [["a:0", "package-0-die-0"], ["a:1", "package-0-die-1"], ["a:2", "package-1-die-0"], [
+    "a:3",
+    "package-1-die-1",
+  ]];
+  using tree = new TemporaryTree(
+    dies.flatMap(([path = "", name = ""]) => [
+      { path, name, energyMicrojoules: 0n },
+      { path: `${path}/core`, name: "core", energyMicrojoules: 0n },
+    ]),
+  );
+  using run = new SamplerOnClock(tree.root);
+  for (const path of ["a:0", "a:1"]) tree.setEnergy(path, 120_000_000n);
+  for (const path of ["a:2", "a:3"]) tree.setEnergy(path, 80_000_000n);
+  for (const [index, [path]] of dies.entries()) {
+    tree.setEnergy(`${path}/core`, BigInt(index + 1) * 1_000_000n);
+  }
+  const { node, zones, problems } = run.tick();
+  assertEquals(node, { microjoules: 200_000_000n, watts: 200 });
+  assertEquals(zones.map(({ zone, watts }) => [zone.path, zone.name, zone.packageId, watts]), [
+    ["a:0", "package-0", "0", 120],
+    ["a:0/core", "core", "0", 1],
+    ["a:1/core", "core", "0", 2],
+    ["a:2", "package-1", "1", 80],
+    ["a:2/core", "core", "1", 3],
+    ["a:3/core", "core", "1", 4],
+  ]);
+  assertEquals(problems, []);
 });
 
 Deno.test("PowercapSampler has no node totals where there is no package", () => {
