@@ -6,17 +6,20 @@
 import type { Collection, Collector } from "../../lib/collector.ts";
 import { type HistogramState, type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
 import { type Job, JOB_STATES, type JobState } from "./job.ts";
-import { type JobBoard, REJECT_REASONS, SPEED_BUCKETS } from "./job_board.ts";
+import { type Intake, REJECT_REASONS } from "./intake.ts";
+import { type JobBoard, SPEED_BUCKETS } from "./job_board.ts";
 import { INGEST_METRICS, JOB_METRICS, WORKER_METRICS } from "./metrics.ts";
 
 /** What the collector reads. */
 export interface JobCollectorOptions {
-  readonly board: JobBoard;
+  readonly intake: Intake;
   /** Requests that bring reports and are open now. */
   readonly openConnections: () => number;
+  /** Called first, to read what jobs have reported since. */
+  readonly refresh?: () => void;
 }
 
-/** Publishes every job, the worker's totals and the state of ingest. */
+/** Publishes every job, the worker's totals and how reports are taken. */
 export class JobCollector implements Collector {
   readonly source = "jobs";
   readonly metrics: readonly MetricDefinition[] = [
@@ -24,28 +27,29 @@ export class JobCollector implements Collector {
     ...Object.values(WORKER_METRICS),
     ...Object.values(INGEST_METRICS),
   ];
-  readonly #board: JobBoard;
-  readonly #openConnections: () => number;
+  readonly #options: JobCollectorOptions;
 
-  /** A collector of one board. */
-  constructor({ board, openConnections }: JobCollectorOptions) {
-    this.#board = board;
-    this.#openConnections = openConnections;
+  /** A collector of the intake's board. */
+  constructor(options: JobCollectorOptions) {
+    this.#options = options;
   }
 
   /** Reads the board as it is now. */
   collect(): Collection {
+    const { intake, openConnections, refresh } = this.#options;
+    refresh?.();
+    const { board } = intake;
     const snapshot = new Snapshot();
-    const nowMs = this.#board.nowMs();
+    const nowMs = board.nowMs();
     const states: Record<JobState, number> = { running: 0, stalled: 0, ended: 0, lost: 0 };
-    for (const job of this.#board.jobs()) {
-      const state = job.state(nowMs, this.#board.stallAfterMs);
+    for (const job of board.jobs()) {
+      const state = job.state(nowMs, board.stallAfterMs);
       states[state]++;
       addJob(snapshot, job, state, nowMs);
     }
     for (const state of JOB_STATES) snapshot.add(WORKER_METRICS.jobs, states[state], { state });
-    addTotals(snapshot, this.#board);
-    snapshot.add(INGEST_METRICS.connections, this.#openConnections());
+    addTotals(snapshot, intake);
+    snapshot.add(INGEST_METRICS.connections, openConnections());
     return { up: true, snapshot, problems: [] };
   }
 }
@@ -105,7 +109,7 @@ function addRecent(snapshot: Snapshot, job: Job, nowMs: number): void {
   if (speed !== undefined && speed > 0) snapshot.add(JOB_METRICS.remaining, leftSeconds / speed, labels);
 }
 
-function addTotals(snapshot: Snapshot, board: JobBoard): void {
+function addTotals(snapshot: Snapshot, { board, rejected, blocks, parseErrors }: Intake): void {
   const { totals } = board;
   snapshot.add(WORKER_METRICS.frames, totals.frames);
   snapshot.add(WORKER_METRICS.droppedFrames, totals.droppedFrames);
@@ -113,18 +117,20 @@ function addTotals(snapshot: Snapshot, board: JobBoard): void {
   snapshot.add(WORKER_METRICS.mediaSeconds, totals.mediaSeconds);
   snapshot.add(WORKER_METRICS.outputBytes, totals.outputBytes);
   snapshot.add(WORKER_METRICS.pixels, totals.pixels);
-  for (const result of ["ended", "lost", "rejected", "stalled"] as const) {
-    snapshot.add(WORKER_METRICS.finished, board.finished[result], { result });
+  const refused = Object.values(rejected).reduce((sum, count) => sum + count);
+  const finished = { ended: board.finished.ended, lost: board.finished.lost, rejected: refused };
+  for (const [result, count] of Object.entries({ ...finished, stalled: board.finished.stalled })) {
+    snapshot.add(WORKER_METRICS.finished, count, { result });
   }
   for (const result of ["failure", "success"] as const) {
     snapshot.add(WORKER_METRICS.exited, board.exited[result], { result });
   }
   snapshot.addHistogram(WORKER_METRICS.speed, speedHistogram(board));
-  snapshot.add(INGEST_METRICS.blocks, board.blocks);
+  snapshot.add(INGEST_METRICS.blocks, blocks);
   for (const reason of REJECT_REASONS) {
-    snapshot.add(INGEST_METRICS.rejected, board.rejected[reason], { reason });
+    snapshot.add(INGEST_METRICS.rejected, rejected[reason], { reason });
   }
-  snapshot.add(INGEST_METRICS.parseErrors, board.parseErrors);
+  snapshot.add(INGEST_METRICS.parseErrors, parseErrors);
 }
 
 function speedHistogram({ speeds }: JobBoard): HistogramState {

@@ -23,8 +23,6 @@ export interface HttpServerOptions extends Omit<AnswerOptions, "remoteAddr"> {
   readonly hostname: string;
   readonly port: number;
   readonly log: Logger;
-  /** Takes requests before they become those of fetch; false: not one for it. */
-  readonly accept: (message: IncomingMessage, response: ServerResponse, remoteAddr: Deno.NetAddr) => boolean;
 }
 
 /** An HTTP server for long bodies. */
@@ -76,6 +74,6 @@ export class HttpServer {
       connection.closeAfter(IDLE_TIMEOUT_MS);
       if (!connection.destroyed) this.#idle.add(connection);
     });
-    if (!options.accept(message, response, remoteAddr)) answer(message, response, { ...options, remoteAddr });
+    answer(message, response, { ...options, remoteAddr });
   }
 }

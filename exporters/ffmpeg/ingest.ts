@@ -1,20 +1,19 @@
 /**
  * Takes reports over HTTP: `ffmpeg -progress 'http://HOST:9506/progress?job_id=…'` is one POST for the whole
- * encode, `… | curl -T - http://HOST:9506/ingest?job_id=…` one PUT.
+ * encode, `… | curl -T - http://HOST:9506/ingest?job_id=…` one PUT. `POST /jobs/ID/exit?code=N` brings exit codes.
  *
  * Whatever is wrong with a request, its body is read to the end first: an encode must not wait for us.
  *
  * @module
  */
-import type { IncomingMessage, ServerResponse } from "node:http";
+import type { BlockList } from "node:net";
 import { STATUS_CODE } from "@std/http/status";
 import type { Logger } from "../../lib/log.ts";
-import { messageBody, type ReadBody, streamBody } from "./body_reader.ts";
-import { type IpRange, isInRanges } from "./ip_range.ts";
+import { type Body, readBody } from "./body_reader.ts";
+import { type Intake, type RejectReason, ReportStream } from "./intake.ts";
+import { isInRanges } from "./ip_range.ts";
 import type { Job, JobVia } from "./job.ts";
-import type { JobBoard, RejectReason } from "./job_board.ts";
 import { cleanText, describeJob } from "./job_description.ts";
-import { ProgressParser } from "./progress_parser.ts";
 
 /** Refused requests that are read to their end at once; one more is answered without. */
 export const MAX_REFUSED = 500;
@@ -22,6 +21,7 @@ export const MAX_REFUSED = 500;
 const LOG_PERIOD_MS = 60_000;
 const EXIT_PATH_REGEXP = /^\/jobs\/([^/]+)\/exit$/;
 const EXIT_CODE_REGEXP = /^-?\d{1,10}$/;
+const VIAS: Readonly<Record<string, JobVia>> = { "/progress": "progress", "/ingest": "ingest" };
 
 const REFUSALS: Readonly<Record<RejectReason, { readonly status: number; readonly message: string }>> = {
   address: {
@@ -38,27 +38,29 @@ const REFUSALS: Readonly<Record<RejectReason, { readonly status: number; readonl
 
 /** Options of {@linkcode Ingest}. */
 export interface IngestOptions {
-  readonly board: JobBoard;
+  readonly intake: Intake;
   /** Whose reports are taken. */
-  readonly from: readonly IpRange[];
+  readonly from: BlockList;
   readonly log: Logger;
   /** Called before an exit code is noted, to read what its job reported by other ways. */
   readonly beforeExit?: () => void;
 }
 
+/** What is read of a request; those of fetch have it. */
+export interface IngestRequest {
+  readonly method: string;
+  /** Absolute. */
+  readonly url: string;
+  readonly body: Body | null;
+}
+
 /** Where a request comes from. */
 export type ClientInfo = { readonly remoteAddr: Pick<Deno.NetAddr, "hostname"> };
 
-/** A job that may report, or the reason why it may not. */
-interface Admission {
-  readonly id: string;
-  readonly opened: Job | RejectReason;
-}
-
 /** Takes reports and exit codes over HTTP. */
 export class Ingest {
-  readonly #board: JobBoard;
-  readonly #from: readonly IpRange[];
+  readonly #intake: Intake;
+  readonly #from: BlockList;
   readonly #log: Logger;
   readonly #beforeExit: () => void;
   readonly #loggedMs = new Map<RejectReason, number>();
@@ -66,8 +68,8 @@ export class Ingest {
   #refused = 0;
 
   /** Takes reports for one board. */
-  constructor({ board, from, log, beforeExit = () => {} }: IngestOptions) {
-    this.#board = board;
+  constructor({ intake, from, log, beforeExit = () => {} }: IngestOptions) {
+    this.#intake = intake;
     this.#from = from;
     this.#log = log;
     this.#beforeExit = beforeExit;
@@ -79,82 +81,53 @@ export class Ingest {
   }
 
   /** Answers a request to one of the routes here; undefined for any other. */
-  handle(request: Request, { remoteAddr }: ClientInfo): Response | Promise<Response> | undefined {
-    const { pathname, searchParams } = new URL(request.url);
-    const via = pathname === "/progress" ? "progress" : pathname === "/ingest" ? "ingest" : undefined;
+  handle(
+    { method, url, body }: IngestRequest,
+    { remoteAddr: { hostname } }: ClientInfo,
+  ): Response | Promise<Response> | undefined {
+    const { pathname, searchParams } = new URL(url);
+    const via = Object.hasOwn(VIAS, pathname) ? VIAS[pathname] : undefined;
     const exit = EXIT_PATH_REGEXP.exec(pathname);
     if (!via && !exit) return undefined;
     const methods = via ? ["POST", "PUT"] : ["POST"];
-    if (!methods.includes(request.method)) {
+    if (!methods.includes(method)) {
       const headers = { allow: methods.join(", ") };
       return new Response("Method not allowed\n", { status: STATUS_CODE.MethodNotAllowed, headers });
     }
-    const isAllowed = isInRanges(remoteAddr.hostname, this.#from);
-    if (via) return this.#take(streamBody(request.body), this.#admit(via, searchParams, isAllowed));
-    if (!isAllowed) return this.#answer(this.#board.reject("address"), remoteAddr.hostname);
-    return this.#exit(exit?.[1] ?? "", searchParams.get("code") ?? "");
-  }
-
-  /** Takes a report from node:http, without the cost of a fetch request; false: not one. */
-  accept(message: IncomingMessage, response: ServerResponse, remoteAddr: Deno.NetAddr): boolean {
-    const { method, url = "" } = message;
-    if (!url.startsWith("/progress?") || (method !== "POST" && method !== "PUT")) return false;
-    const isAllowed = isInRanges(remoteAddr.hostname, this.#from);
-    const admission = this.#admit("progress", new URLSearchParams(url.slice(url.indexOf("?"))), isAllowed);
-    this.#take(messageBody(message), admission).then(async (answer) => {
-      response.writeHead(answer.status).end(await answer.text());
-    });
-    return true;
-  }
-
-  /** Opens a job, or says why it is refused. */
-  #admit(via: JobVia, parameters: URLSearchParams, isAllowed: boolean): Admission {
-    const id = cleanText(parameters.get("job_id") ?? "") || this.#anonymousId();
-    if (!isAllowed) return { id, opened: this.#board.reject("address") };
-    const startedMs = this.#board.nowMs();
-    return { id, opened: this.#board.open({ id, via, description: describeJob(parameters), startedMs }) };
+    const isAllowed = isInRanges(hostname, this.#from);
+    if (!isAllowed) return this.#refuse("address", hostname, body);
+    if (!via) return this.#exit(exit?.[1] ?? "", searchParams.get("code") ?? "");
+    const id = cleanText(searchParams.get("job_id") ?? "");
+    const startedMs = this.#intake.board.nowMs();
+    const opening = this.#intake.open({ id, via, description: describeJob(searchParams), startedMs });
+    return opening.refused ? this.#refuse(opening.refused, id, body) : this.#take(body, opening.job);
   }
 
   /** Reads the body to its end. What it holds meanwhile it holds for each job: no parameters, no request. */
-  async #take(read: ReadBody, { id, opened }: Admission): Promise<Response> {
+  async #take(body: Body | null, job: Job): Promise<Response> {
+    const stream = new ReportStream(this.#intake, { job });
     this.#open++;
     try {
-      if (typeof opened === "string") return await this.#refuse(read, opened, id);
-      await this.#read(read, opened);
-      return new Response(null, { status: STATUS_CODE.NoContent });
+      await readBody(body, (chunk) => stream.push(chunk));
     } finally {
+      stream.end();
       this.#open--;
     }
+    return new Response(null, { status: STATUS_CODE.NoContent });
   }
 
-  async #read(read: ReadBody, opened: Job): Promise<void> {
-    let job = opened;
-    const parser = new ProgressParser({
-      onBlock: (block) => job = this.#board.report(job, block),
-      onError: () => void this.#board.parseErrors++,
-    });
-    try {
-      await read((chunk) => parser.push(chunk));
-      parser.end();
-    } finally {
-      this.#board.close(job);
-    }
-  }
-
-  async #refuse(read: ReadBody, reason: RejectReason, id: string): Promise<Response> {
-    if (this.#refused >= MAX_REFUSED) return this.#answer("busy", id);
-    this.#refused++;
-    try {
-      await read(() => {});
-    } finally {
+  async #refuse(why: RejectReason, who: string, body: Body | null): Promise<Response> {
+    const reason = this.#refused < MAX_REFUSED ? why : "busy";
+    this.#intake.reject(reason);
+    if (reason !== "busy") {
+      this.#refused++;
+      this.#open++;
+      await readBody(body, () => {});
+      this.#open--;
       this.#refused--;
     }
-    return this.#answer(reason, id);
-  }
-
-  #answer(reason: RejectReason, who: string): Response {
     const { status, message } = REFUSALS[reason];
-    const nowMs = this.#board.nowMs();
+    const nowMs = this.#intake.board.nowMs();
     if (nowMs - (this.#loggedMs.get(reason) ?? -Infinity) > LOG_PERIOD_MS) {
       this.#loggedMs.set(reason, nowMs);
       this.#log.warn(`Cannot take the reports of "${who}": ${message}`, { reason });
@@ -162,26 +135,24 @@ export class Ingest {
     return new Response(`Refused: ${message}\n`, { status });
   }
 
-  #exit(encodedId: string, code: string): Response {
-    let id: string;
-    try {
-      id = cleanText(decodeURIComponent(encodedId));
-    } catch {
-      id = "";
-    }
+  async #exit(encodedId: string, code: string): Promise<Response> {
+    const id = decodeId(encodedId);
     if (id === "" || !EXIT_CODE_REGEXP.test(code)) {
       const status = STATUS_CODE.BadRequest;
       return new Response('Want "POST /jobs/ID/exit?code=N", with N the exit code\n', { status });
     }
     this.#beforeExit();
-    this.#board.exit(id, Number(code));
-    return new Response(null, { status: STATUS_CODE.NoContent });
+    const refused = this.#intake.board.exit(id, Number(code));
+    return refused
+      ? await this.#refuse(refused, id, null)
+      : new Response(null, { status: STATUS_CODE.NoContent });
   }
+}
 
-  /** A name for a job that gave none, as low as possible so that names come back. */
-  #anonymousId(): string {
-    let number = 1;
-    while (this.#board.isLive(`anonymous-${number}`)) number++;
-    return `anonymous-${number}`;
+function decodeId(encoded: string): string {
+  try {
+    return cleanText(decodeURIComponent(encoded));
+  } catch {
+    return "";
   }
 }

@@ -136,6 +136,12 @@ export class Job {
     this.finishedMs = atMs;
   }
 
+  /** Its process has exited. */
+  exit(code: number, atMs: number): void {
+    this.exitCode = code;
+    this.exitedMs = atMs;
+  }
+
   /** Takes back the end: it was given up, and reports again. */
   revive(): void {
     this.outcome = undefined;

@@ -18,10 +18,12 @@ const EXIT_REPEAT_MS = 10_000;
 /** Upper bounds of the speed histogram's buckets, in seconds of media per second. */
 export const SPEED_BUCKETS = [0, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 1, 1.05, 1.25, 1.5, 2, 3, 5, 10, 25, 100];
 
-/** Why reports are refused. */
-export type RejectReason = "address" | "duplicate" | "max_jobs" | "busy";
-/** All of {@linkcode RejectReason}. */
-export const REJECT_REASONS: readonly RejectReason[] = ["address", "busy", "duplicate", "max_jobs"];
+/** Why a job is not taken: one of its id runs, or there is no room. */
+export type Refusal = "duplicate" | "max_jobs";
+/** What becomes of a job that asks to be taken. */
+export type Opening =
+  | { readonly job: Job; readonly refused?: undefined }
+  | { readonly job?: undefined; readonly refused: Refusal };
 
 /** Options of {@linkcode JobBoard}. */
 export interface JobBoardOptions {
@@ -55,13 +57,10 @@ export class JobBoard {
     mediaSeconds: 0,
     pixels: 0,
   };
-  readonly finished: Record<JobOutcome | "rejected", number> = { ended: 0, lost: 0, stalled: 0, rejected: 0 };
+  readonly finished: Record<JobOutcome, number> = { ended: 0, lost: 0, stalled: 0 };
   readonly exited = { success: 0, failure: 0 };
-  readonly rejected: Record<RejectReason, number> = { address: 0, busy: 0, duplicate: 0, max_jobs: 0 };
   /** Samples of the jobs' speed, counted by bucket; the last one is for all that is faster. */
   readonly speeds = { counts: new Array<number>(SPEED_BUCKETS.length + 1).fill(0), sum: 0 };
-  blocks = 0;
-  parseErrors = 0;
 
   /** An empty board. */
   constructor(options: JobBoardOptions) {
@@ -92,7 +91,7 @@ export class JobBoard {
   }
 
   /** Why a job of this id would be refused now, if it would. */
-  refusal(id: string): RejectReason | undefined {
+  refusal(id: string): Refusal | undefined {
     const same = this.#jobs.get(id);
     if (!same) return this.#hasRoom() ? undefined : "max_jobs";
     // One that has stalled makes way for the next of its id.
@@ -100,23 +99,16 @@ export class JobBoard {
     return isRunning && same.exitCode === undefined ? "duplicate" : undefined;
   }
 
-  /** A job begins to report: returns it, or why it is refused. */
-  open(options: JobOptions): Job | RejectReason {
-    const refusal = this.refusal(options.id);
-    if (refusal) return this.reject(refusal);
+  /** A job begins to report. */
+  open(options: JobOptions): Opening {
+    const refused = this.refusal(options.id);
+    if (refused) return { refused };
     const same = this.#jobs.get(options.id);
     if (same) this.close(same);
     const job = new Job(options);
     this.#add(job);
     this.#options.log.debug("job began", { job_id: job.id, via: job.via });
-    return job;
-  }
-
-  /** Counts reports that are refused. */
-  reject(reason: RejectReason): RejectReason {
-    this.rejected[reason]++;
-    this.finished.rejected++;
-    return reason;
+    return { job };
   }
 
   /**
@@ -125,7 +117,6 @@ export class JobBoard {
    * @param atMs when it was made, if not now
    */
   report(job: Job, block: ProgressBlock, atMs = this.nowMs()): Job {
-    this.blocks++;
     const current = this.#jobs.get(job.id);
     // Another job has taken its place.
     if (current && current !== job) return job;
@@ -144,24 +135,27 @@ export class JobBoard {
     this.#finish(job, job.state(this.nowMs(), this.stallAfterMs) === "stalled" ? "stalled" : "lost");
   }
 
-  /** A job's process has exited. An id that never reported becomes a job, for it may have failed too early. */
-  exit(id: string, exitCode: number): void {
+  /**
+   * A job's process has exited. An id that never reported becomes a job, for it may have failed too early.
+   * Returns why it cannot be noted, if it cannot.
+   */
+  exit(id: string, exitCode: number): Refusal | undefined {
     const nowMs = this.nowMs();
     let job = this.#jobs.get(id);
     if (job?.exitedMs !== undefined) {
-      if (nowMs - job.exitedMs < EXIT_REPEAT_MS) return;
+      if (nowMs - job.exitedMs < EXIT_REPEAT_MS) return undefined;
       job = undefined;
     }
     if (!job) {
-      if (!this.#jobs.has(id) && !this.#hasRoom()) return void this.reject("max_jobs");
+      if (!this.#jobs.has(id) && !this.#hasRoom()) return "max_jobs";
       const description = describeJob(new URLSearchParams());
       job = new Job({ id, via: "exit", description, startedMs: nowMs });
       this.#add(job);
     }
-    job.exitCode = exitCode;
-    job.exitedMs = nowMs;
+    job.exit(exitCode, nowMs);
     this.exited[exitCode === 0 ? "success" : "failure"]++;
     this.#options.log.debug("job exited", { job_id: id, code: exitCode });
+    return undefined;
   }
 
   /** What time brings, to be called once a second: samples of speed, jobs given up, jobs forgotten. */

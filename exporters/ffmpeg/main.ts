@@ -8,12 +8,12 @@
 import { type Exporter, type ExporterProgram, runExporter } from "../../lib/exporter.ts";
 import { type Flags, parseDurationMs } from "../../lib/options.ts";
 import { JobCollector } from "./collector.ts";
-import { HttpServer, type HttpServerOptions } from "./http_server.ts";
+import { HttpServer } from "./http_server.ts";
 import { Ingest } from "./ingest.ts";
+import { Intake } from "./intake.ts";
 import { LOOPBACK, parseIpRanges } from "./ip_range.ts";
 import { JobBoard } from "./job_board.ts";
 import { FFMPEG_PAGE } from "./page.ts";
-import { OldHttpServer } from "./old_http_server.ts";
 import { ProgressFolder } from "./progress_folder.ts";
 import { readStandardInput } from "./standard_input.ts";
 
@@ -64,33 +64,31 @@ export const PROGRAM = {
       stallAfterMs: options["stall-after"],
       log,
     });
+    const intake = new Intake(board);
     const path = options["progress-dir"];
-    const folder = path === undefined ? undefined : new ProgressFolder(board, path);
+    const folder = path === undefined ? undefined : new ProgressFolder(intake, path);
     const ingest = new Ingest({
-      board,
+      intake,
       from: options["ingest-from"],
       log,
       beforeExit: () => folder?.look(),
     });
-    const jobs = new JobCollector({ board, openConnections: () => ingest.openConnections });
+    const jobs = new JobCollector({
+      intake,
+      openConnections: () => ingest.openConnections,
+      refresh: () => folder?.refresh(),
+    });
     folder?.start();
     const timer = setInterval(() => board.tick(), TICK_MS);
-    if (options.stdin) void readStandardInput(board);
+    if (options.stdin) void readStandardInput(intake);
     return {
-      // The folder first: its collection reads the files that the jobs are known from.
       collectors: folder ? [folder, jobs] : [jobs],
       page: FFMPEG_PAGE,
       keep: path === undefined ? [] : [{ name: "read", path }],
       handle: (request, info) => ingest.handle(request, info),
       // ffmpeg sends no password with its reports: they are let in by their address.
       openPaths: ["/progress"],
-      listen: (address) => {
-        const accept: HttpServerOptions["accept"] = (message, response, from) =>
-          ingest.accept(message, response, from);
-        return isOldDeno()
-          ? OldHttpServer.listen({ ...address, log, accept })
-          : new HttpServer({ ...address, log, accept });
-      },
+      listen: (address) => new HttpServer({ ...address, log }),
       stop(): void {
         clearInterval(timer);
         folder?.stop();
@@ -98,11 +96,6 @@ export const PROGRAM = {
     };
   },
 } satisfies ExporterProgram<typeof FLAGS>;
-
-function isOldDeno(): boolean {
-  const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
-  return major === 2 && minor < 8;
-}
 
 function parseMaxJobs(text: string): number {
   const jobs = Number(text);

@@ -3,10 +3,9 @@
  *
  * @module
  */
+import { type Intake, ReportStream } from "./intake.ts";
 import type { Job } from "./job.ts";
 import { describeJob, parseFileName } from "./job_description.ts";
-import type { JobBoard } from "./job_board.ts";
-import { ProgressParser } from "./progress_parser.ts";
 
 /** Most that is read of a file when it is first seen, from its end, in bytes: some two minutes of reports. */
 const FIRST_READ_BYTES = 65_536;
@@ -21,14 +20,13 @@ const BUFFER = new Uint8Array(FIRST_READ_BYTES);
 
 /** A progress file and the job that writes it. */
 export class ProgressFile {
-  readonly #board: JobBoard;
+  readonly #intake: Intake;
   readonly #path: string;
   readonly #name: string;
   #isUnderWay: boolean;
   #seen: { size: number; ino: number | null; mtimeMs: number };
   #position: number;
-  #parser: ProgressParser | undefined;
-  #job: Job | undefined;
+  #stream: ReportStream | undefined;
   #writtenMs = 0;
   #isDoubtful = false;
   #isRefused = false;
@@ -38,8 +36,8 @@ export class ProgressFile {
    *
    * @param isUnderWay whether its job may have begun before this exporter
    */
-  constructor(board: JobBoard, folder: string, name: string, isUnderWay: boolean) {
-    this.#board = board;
+  constructor(intake: Intake, folder: string, name: string, isUnderWay: boolean) {
+    this.#intake = intake;
     this.#path = `${folder}/${name}`;
     this.#name = name;
     this.#isUnderWay = isUnderWay;
@@ -49,7 +47,7 @@ export class ProgressFile {
 
   /** Its job, if it has shown signs of life. */
   get job(): Job | undefined {
-    return this.#job;
+    return this.#stream?.job;
   }
 
   /** Reads what is new. @throws {Error} when the file cannot be read */
@@ -77,37 +75,36 @@ export class ProgressFile {
 
   /** The file is gone. */
   close(): void {
-    if (this.#job) this.#board.close(this.#job);
+    this.#stream?.end();
   }
 
   /** Nothing is known of the job while its folder cannot be read. */
   suspend(isSuspended: boolean): void {
-    if (this.#job) this.#job.isSuspended = isSuspended;
+    if (this.job) this.job.isSuspended = isSuspended;
   }
 
   /** When the file was written: its own time is nearer to the last report than ours, if both clocks agree. */
   #timeOf(mtimeMs: number, isKnown: boolean): number {
-    const nowMs = this.#board.nowMs();
+    const nowMs = this.#intake.board.nowMs();
     const ageMs = nowMs - mtimeMs;
     const oldestMs = isKnown ? CLOCK_TOLERANCE_MS : STALE_AFTER_MS;
     return ageMs > -CLOCK_TOLERANCE_MS && ageMs < oldestMs ? Math.min(mtimeMs, nowMs) : nowMs;
   }
 
   #begin(size: number, mtimeMs: number): void {
-    if (this.#board.nowMs() - mtimeMs > STALE_AFTER_MS) {
+    if (this.#intake.board.nowMs() - mtimeMs > STALE_AFTER_MS) {
       // Left behind by a job of long ago, perhaps before a reboot: it is one again if it grows.
       this.#position = size;
       this.#isUnderWay = true;
       return;
     }
     this.#position = this.#isUnderWay ? Math.max(0, size - FIRST_READ_BYTES) : 0;
-    if (size === 0) this.#open();
+    if (size === 0) this.#follow().job ??= this.#open();
   }
 
   #beginAnew(): void {
-    if (this.#job) this.#board.close(this.#job);
-    this.#job = undefined;
-    this.#parser = undefined;
+    this.#stream?.end();
+    this.#stream = undefined;
     this.#position = 0;
     this.#isUnderWay = false;
     this.#isDoubtful = false;
@@ -116,40 +113,37 @@ export class ProgressFile {
   #read(size: number): void {
     this.#isDoubtful = false;
     const end = Math.min(size, this.#position + READ_BYTES_PER_LOOK);
-    this.#parser ??= this.#createParser(this.#position > 0);
+    const stream = this.#follow();
     using file = Deno.openSync(this.#path);
     file.seekSync(this.#position, Deno.SeekMode.Start);
     while (this.#position < end) {
       const count = file.readSync(BUFFER.subarray(0, Math.min(BUFFER.length, end - this.#position)));
       if (count === null) break;
       this.#position += count;
-      this.#parser.push(BUFFER.subarray(0, count));
+      stream.push(BUFFER.subarray(0, count), this.#writtenMs);
     }
   }
 
-  #createParser(midStream: boolean): ProgressParser {
-    return new ProgressParser({
-      midStream,
-      onBlock: (block) => {
-        const job = this.#job ?? this.#open();
-        if (job) this.#job = this.#board.report(job, block, this.#writtenMs);
-      },
-      onError: () => void this.#board.parseErrors++,
+  #follow(): ReportStream {
+    return this.#stream ??= new ReportStream(this.#intake, {
+      open: () => this.#open(),
+      midStream: this.#position > 0,
     });
   }
 
   #open(): Job | undefined {
     const { id, parameters } = parseFileName(this.#name);
     // Refused once is counted once; it is taken as soon as there is room.
-    if (this.#isRefused && this.#board.refusal(id)) return undefined;
-    const job = this.#board.open({
+    if (this.#isRefused && this.#intake.board.refusal(id)) return undefined;
+    const { job, refused } = this.#intake.open({
       id,
       via: "file",
       description: describeJob(parameters),
       startedMs: this.#writtenMs,
       isUnderWay: this.#isUnderWay || this.#isRefused,
     });
-    this.#isRefused = typeof job === "string";
-    return this.#job = typeof job === "string" ? undefined : job;
+    this.#isRefused = refused !== undefined;
+    if (refused) this.#intake.reject(refused);
+    return job;
   }
 }

@@ -9,7 +9,7 @@
 import type { Collection, Collector, Problem } from "../../lib/collector.ts";
 import { type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
 import { refusalOf } from "../../lib/permissions.ts";
-import type { JobBoard } from "./job_board.ts";
+import type { Intake } from "./intake.ts";
 import { ProgressFile } from "./progress_file.ts";
 
 /** Time from one look at the folder to the next, in milliseconds. */
@@ -29,7 +29,7 @@ const FILES_METRIC: MetricDefinition = {
 export class ProgressFolder implements Collector {
   readonly source = "progress_dir";
   readonly metrics: readonly MetricDefinition[] = [FILES_METRIC];
-  readonly #board: JobBoard;
+  readonly #intake: Intake;
   readonly #path: string;
   readonly #files = new Map<string, ProgressFile>();
   #isFirstLook = true;
@@ -39,8 +39,8 @@ export class ProgressFolder implements Collector {
   #timer: ReturnType<typeof setInterval> | undefined;
 
   /** A folder, not looked at yet. */
-  constructor(board: JobBoard, path: string) {
-    this.#board = board;
+  constructor(intake: Intake, path: string) {
+    this.#intake = intake;
     this.#path = path.replace(/(?<=.)\/+$/, "");
   }
 
@@ -55,9 +55,14 @@ export class ProgressFolder implements Collector {
     clearInterval(this.#timer);
   }
 
-  /** Says whether the folder can be read; looks first if the last look is old. */
+  /** Looks, if the last look is old. */
+  refresh(): void {
+    if (this.#intake.board.nowMs() - this.#lookedMs > FRESH_MS) this.look();
+  }
+
+  /** Whether the folder can be read. */
   collect(): Collection {
-    if (this.#board.nowMs() - this.#lookedMs > FRESH_MS) this.look();
+    this.refresh();
     const snapshot = new Snapshot();
     if (this.#isReadable) snapshot.add(FILES_METRIC, this.#files.size);
     return { up: this.#isReadable, snapshot, problems: this.#problems };
@@ -65,16 +70,16 @@ export class ProgressFolder implements Collector {
 
   /** Reads what is new in every file. */
   look(): void {
-    this.#lookedMs = this.#board.nowMs();
+    this.#lookedMs = this.#intake.board.nowMs();
     const names = this.#list();
     if (!names) return;
     const problems: Problem[] = [];
-    const limit = FILES_PER_JOB * this.#board.maxJobs;
+    const limit = FILES_PER_JOB * this.#intake.board.maxJobs;
     for (const name of names) {
       let file = this.#files.get(name);
       if (!file) {
         if (this.#files.size >= limit) continue;
-        file = new ProgressFile(this.#board, this.#path, name, this.#isFirstLook);
+        file = new ProgressFile(this.#intake, this.#path, name, this.#isFirstLook);
         this.#files.set(name, file);
       }
       const problem = this.#lookAt(file, name);

@@ -112,6 +112,6 @@ Deno.test({
     }
     board.exit("a", 0);
     assertEquals(await promtoolCheck(await board.page()), "");
-    assertEquals(new ProgressFolder(board, "/nowhere").metrics.length, 1);
+    assertEquals(new ProgressFolder(board.intake, "/nowhere").metrics.length, 1);
   },
 });

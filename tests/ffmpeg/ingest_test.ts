@@ -13,7 +13,7 @@ import { bytes, progressText, QUIET, TestBoard, valueOf } from "../support/ffmpe
 const LOCAL = { remoteAddr: { hostname: "127.0.0.1" } };
 
 function createIngest(board = new TestBoard()): { board: TestBoard; ingest: Ingest } {
-  return { board, ingest: new Ingest({ board, from: parseIpRanges(LOOPBACK), log: QUIET }) };
+  return { board, ingest: new Ingest({ intake: board.intake, from: parseIpRanges(LOOPBACK), log: QUIET }) };
 }
 
 async function send(
@@ -81,10 +81,10 @@ Deno.test("Ingest reads what it refuses to the end", async () => {
     const request = new Request(`http://x${path}`, { method: "POST", body });
     const response = await ingest.handle(request, { remoteAddr: { hostname: from } });
     assertEquals([response?.status, pulled], [status, 21], reason);
-    assertEquals(board.rejected[reason as "address"], 1);
+    assertEquals(board.intake.rejected[reason as "address"], 1);
   }
   assertEquals(board.jobs().length, 1);
-  assertEquals(board.finished.rejected, 3);
+  assertEquals(await board.value('ffmpeg_jobs_finished_total{result="rejected"}'), 3);
 });
 
 Deno.test("Ingest takes exit codes from whom it takes reports", async () => {
@@ -107,9 +107,12 @@ Deno.test("readStandardInput() follows several encodes one after another", async
   const log =
     "frame=   10 fps=0.0 q=1.0 size=       1kB time=00:00:01.00 bitrate= 1.0kbits/s speed=1x    \r" +
     "frame=   20 fps=0.0 q=1.0 Lsize=      2kB time=00:00:02.00 bitrate= 1.0kbits/s speed=1x    \n";
-  await readStandardInput(board, ReadableStream.from([bytes(log), bytes(log), bytes("frame=   5 fps=0")]));
+  await readStandardInput(
+    board.intake,
+    ReadableStream.from([bytes(log), bytes(log), bytes("frame=   5 fps=0")]),
+  );
   assertEquals(board.totals.frames, 40);
-  assertEquals(board.finished, { ended: 2, lost: 0, stalled: 0, rejected: 0 });
+  assertEquals(board.finished, { ended: 2, lost: 0, stalled: 0 });
 });
 
 /** Opens a chunked POST by hand. */

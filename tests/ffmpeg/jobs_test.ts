@@ -160,14 +160,14 @@ Deno.test("a counter that steps back within a run stays where it was", async () 
 
 Deno.test("a job that was under way before the exporter adds only what it does from then on", async () => {
   const board = new TestBoard();
-  const job = board.open({
+  const { job } = board.open({
     id: "a",
     via: "file",
     description: describeJob(new URLSearchParams()),
     startedMs: board.nowMs(),
     isUnderWay: true,
   });
-  assert(typeof job !== "string");
+  assert(job);
   board.send(job, { frames: 90_000, mediaSeconds: 3600, averageSpeed: 2 });
   board.pass(1000);
   board.send(job, { frames: 90_050, mediaSeconds: 3602, averageSpeed: 2 });
@@ -186,7 +186,7 @@ Deno.test("results: a cut connection is lost, one cut while it stood still is st
   board.pass(11_000);
   board.close(stuck);
   board.close(stuck);
-  assertEquals(board.finished, { ended: 0, lost: 1, stalled: 1, rejected: 0 });
+  assertEquals(board.finished, { ended: 0, lost: 1, stalled: 1 });
 });
 
 Deno.test("a job that is silent for an hour is given up, and comes back when it reports again", async () => {
@@ -206,11 +206,10 @@ Deno.test("a second job of the same id is refused while the first runs, and take
   const first = board.begin("a");
   board.send(first, { frames: 10 });
   const options = { ...first, id: "a", via: "progress" as const, startedMs: board.nowMs() };
-  assertEquals(board.open(options), "duplicate");
-  assertEquals(board.rejected.duplicate, 1);
+  assertEquals(board.open(options), { refused: "duplicate" });
   board.pass(11_000);
-  const second = board.open(options);
-  assert(typeof second !== "string");
+  const { job: second } = board.open(options);
+  assert(second);
   board.send(first, { frames: 11 });
   assertEquals(second.counters, {});
   assertEquals(board.finished.stalled, 1);
@@ -225,13 +224,13 @@ Deno.test("the board holds --max-jobs: the one that ended first makes room, and 
     description: describeJob(new URLSearchParams()),
     startedMs: 0,
   };
-  assertEquals(board.open(options), "max_jobs");
+  assertEquals(board.open(options), { refused: "max_jobs" });
   for (const index of [1, 0]) {
     board.pass(1000);
     const job = jobs[index];
     if (job) board.close(job);
   }
-  assert(typeof board.open(options) !== "string");
+  assert(board.open(options).job);
   assertEquals(board.jobs().map(({ id }) => id), ["a", "c", "d"]);
 });
 
@@ -251,7 +250,7 @@ Deno.test("exit codes tell success from failure, and arrive in any order with th
   assertEquals(board.finished.lost, 0);
   board.pass(3000);
   assertEquals(board.exited, { success: 1, failure: 3 });
-  assertEquals(board.finished, { ended: 2, lost: 2, stalled: 0, rejected: 0 });
+  assertEquals(board.finished, { ended: 2, lost: 2, stalled: 0 });
   assertEquals(await board.value('ffmpeg_job_exit_code{job_id="killed"}'), 137);
   assertEquals(await board.value('ffmpeg_job_exit_code{job_id="never-seen"}'), 1);
   board.pass(15_000);
@@ -325,7 +324,7 @@ Deno.test("golden pages: an idle worker, jobs in every state, every recorded bod
   for (let second = 1; second <= 8; second++) {
     board.pass(1000);
     for (const block of parseChunks([bytes(progressText(second * 25))]).blocks) {
-      live = board.report(live, block);
+      live = board.intake.report(live, block);
     }
   }
   board.send(board.begin("done", { via: "ingest" }), { frames: 250, mediaSeconds: 10, final: true });
@@ -337,7 +336,7 @@ Deno.test("golden pages: an idle worker, jobs in every state, every recorded bod
     let job = recorded.begin(name);
     for (const block of parseChunks([body]).blocks) {
       recorded.pass(500);
-      job = recorded.report(job, block);
+      job = recorded.intake.report(job, block);
     }
   }
   await assertGolden("ffmpeg/corpus", await recorded.page());

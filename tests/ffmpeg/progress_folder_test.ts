@@ -4,6 +4,7 @@
  * @module
  */
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { JobCollector } from "../../exporters/ffmpeg/collector.ts";
 import { ProgressFolder } from "../../exporters/ffmpeg/progress_folder.ts";
 import { progressText, TestBoard } from "../support/ffmpeg_jobs.ts";
 
@@ -14,7 +15,7 @@ class Folder extends TestBoard implements AsyncDisposable {
 
   constructor() {
     super({ nowMs: () => Date.now() + this.aheadMs });
-    this.follower = new ProgressFolder(this, this.path);
+    this.follower = new ProgressFolder(this.intake, this.path);
   }
 
   aheadMs = 0;
@@ -64,7 +65,7 @@ Deno.test("ProgressFolder follows files as they grow, also where a write ends wi
   folder.write("a?encoder=libx264&width=64", text.slice(300) + progressText(60, { end: true }));
   folder.look();
   assertEquals(folder.shown(), ["a ended 60"]);
-  assertEquals(folder.blocks, 3);
+  assertEquals(folder.intake.blocks, 3);
   assertEquals(folder.totals.frames, 60);
   assertEquals(folder.jobs()[0]?.description.info.encoder, "libx264");
 });
@@ -119,7 +120,7 @@ Deno.test("ProgressFolder notices a file that is written anew, longer, shorter o
   folder.look();
   assertEquals(folder.shown(), ["a ended 9"]);
   assertEquals(folder.totals.frames, 219);
-  assertEquals(folder.finished, { ended: 1, lost: 2, stalled: 0, rejected: 0 });
+  assertEquals(folder.finished, { ended: 1, lost: 2, stalled: 0 });
 });
 
 Deno.test("ProgressFolder notices a file that is written anew to the same length", async () => {
@@ -143,7 +144,7 @@ Deno.test("ProgressFolder counts a deleted file's job as lost unless it had ende
   Deno.removeSync(`${folder.path}/cut`);
   Deno.removeSync(`${folder.path}/done`);
   folder.look();
-  assertEquals(folder.finished, { ended: 1, lost: 1, stalled: 0, rejected: 0 });
+  assertEquals(folder.finished, { ended: 1, lost: 1, stalled: 0 });
 });
 
 Deno.test("ProgressFolder leaves hidden files, folders, links and pipes alone", async () => {
@@ -196,9 +197,19 @@ Deno.test("ProgressFolder takes a refused file once there is room, and counts th
     folder.write("late", progressText(frame));
     folder.look();
   }
-  assertEquals(folder.rejected.max_jobs, 1);
+  assertEquals(folder.intake.rejected.max_jobs, 1);
   if (blockers[0]) folder.close(blockers[0]);
   folder.write("late", progressText(50) + progressText(60));
   folder.look();
   assert(folder.shown().includes("late running 60"));
+});
+
+Deno.test("JobCollector reads the folder itself: no other collector has to come first", async () => {
+  await using folder = new Folder();
+  folder.look();
+  folder.write("a", progressText(10));
+  folder.aheadMs = 1000;
+  const refresh = (): void => folder.follower.refresh();
+  new JobCollector({ intake: folder.intake, openConnections: () => 0, refresh }).collect();
+  assertEquals(folder.shown(), ["a running 10"]);
 });

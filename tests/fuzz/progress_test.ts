@@ -187,8 +187,11 @@ function totals(families: Map<string, Family>): Map<string, number> {
 Deno.test("Random reports give pages that parse, totals that never fall and a bounded number of jobs", async () => {
   await fuzz("ingest", async (random) => {
     const board = new TestBoard({ maxJobs: 10, jobTtlMs: 20_000 });
-    const ingest = new Ingest({ board, from: parseIpRanges("127.0.0.0/8"), log: QUIET });
-    const collector = new JobCollector({ board, openConnections: () => ingest.openConnections });
+    const ingest = new Ingest({ intake: board.intake, from: parseIpRanges("127.0.0.0/8"), log: QUIET });
+    const collector = new JobCollector({
+      intake: board.intake,
+      openConnections: () => ingest.openConnections,
+    });
     let before = new Map<string, number>();
     for (let step = 0; step < 20; step++) {
       await Promise.all(random.list(random.int(1, 6), () => send(random, ingest, board)));

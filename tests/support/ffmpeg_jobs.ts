@@ -4,6 +4,7 @@
  * @module
  */
 import { JobCollector } from "../../exporters/ffmpeg/collector.ts";
+import { Intake } from "../../exporters/ffmpeg/intake.ts";
 import type { Job, JobVia } from "../../exporters/ffmpeg/job.ts";
 import { JobBoard, type JobBoardOptions } from "../../exporters/ffmpeg/job_board.ts";
 import { describeJob } from "../../exporters/ffmpeg/job_description.ts";
@@ -22,6 +23,8 @@ const ENCODER = new TextEncoder();
 
 /** A board whose time stands still until the test moves it. */
 export class TestBoard extends JobBoard {
+  /** Takes reports for this board. */
+  readonly intake: Intake = new Intake(this);
   readonly #clock: { ms: number };
 
   /** A board with the exporter's defaults, or others. */
@@ -50,19 +53,19 @@ export class TestBoard extends JobBoard {
   /** Opens a job that is taken. @throws {Error} when it is refused */
   begin(id: string, { via = "progress", query = "" }: { via?: JobVia; query?: string } = {}): Job {
     const description = describeJob(new URLSearchParams(query));
-    const job = this.open({ id, via, description, startedMs: this.nowMs() });
-    if (typeof job === "string") throw new Error(`refused: ${job}`);
+    const { job, refused } = this.open({ id, via, description, startedMs: this.nowMs() });
+    if (refused) throw new Error(`refused: ${refused}`);
     return job;
   }
 
   /** Reports a block of a few values. */
   send(job: Job, values: Partial<ProgressBlock>): Job {
-    return this.report(job, { final: false, quantizers: [], ...values });
+    return this.intake.report(job, { final: false, quantizers: [], ...values });
   }
 
   /** The page as it is now, with the metrics of the jobs alone. */
   async page(): Promise<string> {
-    const collection = new JobCollector({ board: this, openConnections: () => 0 }).collect();
+    const collection = new JobCollector({ intake: this.intake, openConnections: () => 0 }).collect();
     return await new Exposition().render([collection.snapshot], "text");
   }
 
