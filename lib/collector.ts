@@ -1,6 +1,6 @@
 /**
- * Runs a collector for however many scrapers ask: one collection at a time, timed, with a deadline, its
- * failures counted and told once.
+ * Runs a collector for however many scrapers ask: one collection at a time, timed, with a deadline of its own
+ * that no scraper can shorten, its failures counted and each change of state logged once.
  *
  * @module
  */
@@ -15,13 +15,23 @@ export interface Problem {
   readonly message: string;
 }
 
-/** What one collection brought. */
+/** The result of one collection. */
 export interface Collection {
   /** Whether the source answered. */
   readonly up: boolean;
   readonly snapshot: Snapshot;
   readonly problems: readonly Problem[];
-  /** How long reading the source took, for a collector that reads in the background. */
+  /**
+   * Unix time at which the source was read, in milliseconds, for a collector that reads in the background.
+   *
+   * @default now
+   */
+  readonly readAtMs?: number;
+  /**
+   * How long reading took. Where `readAtMs` is given and this is not, nobody measured it and nothing is published.
+   *
+   * @default the duration of `collect()`
+   */
   readonly durationSeconds?: number;
 }
 
@@ -32,8 +42,9 @@ export interface Collector {
   /** Every metric it may publish. */
   readonly metrics: readonly MetricDefinition[];
   /**
-   * Reads the source. Returning the same object again says that nothing new was read since.
-   * `signal` fires when a scrape that waits for it will wait no longer.
+   * Reads the source. Returning the same object again means that nothing new was read since.
+   * `signal` fires after {@linkcode COLLECT_DEADLINE_MS}, never because a scraper is impatient: whatever has not
+   * answered by then hangs. Return the rest at once.
    *
    * @throws {SourceError} when the source is down
    */
@@ -61,7 +72,7 @@ export const COLLECT_METRICS = {
   error: {
     name: "exporter_source_error",
     type: "gauge",
-    help: "1 for each reason why the source, or a part of it, cannot be read now; /health says it in words.",
+    help: "1 for each reason why the source, or a part of it, cannot be read now; /health explains it.",
     labels: ["source", "reason"],
   },
   duration: {
@@ -79,7 +90,7 @@ export const COLLECT_METRICS = {
   lastSuccess: {
     name: "exporter_last_success_timestamp_seconds",
     type: "gauge",
-    help: "Unix time of the last collection that could read the source, in seconds.",
+    help: "Unix time of the last successful reading of the source, in seconds.",
     labels: ["source"],
   },
 } as const satisfies Record<string, MetricDefinition>;
@@ -93,12 +104,20 @@ export interface SourceStatus {
   readonly snapshots: readonly Snapshot[];
 }
 
+/**
+ * Time a collection may take, in milliseconds: less than the 10 s that Prometheus waits by default, so that such a
+ * scrape still gets what was read of a source that hangs in part.
+ */
+export const COLLECT_DEADLINE_MS = 9_000;
+
 /** Options of {@linkcode CollectorRunner}. */
 export interface CollectorRunnerOptions {
   /** @default {() => performance.now()} */
   monotonicMs?: () => number;
   /** @default {Date.now} */
   wallClockMs?: () => number;
+  /** @default {COLLECT_DEADLINE_MS} */
+  deadlineMs?: number;
 }
 
 /** Shares one collector between all who ask. */
@@ -107,13 +126,14 @@ export class CollectorRunner {
   readonly #log: Logger;
   readonly #monotonicMs: () => number;
   readonly #wallClockMs: () => number;
+  readonly #deadlineMs: number;
   #inFlight: Promise<void> | undefined;
-  /** Asks the collection under way to come to an end. */
-  #deadline = new AbortController();
+  /** The collection in flight has exceeded its deadline. */
+  #overdue = false;
   #collection: Collection | undefined;
   #failures = 0;
   #lastSuccessMs: number | undefined;
-  #told = "";
+  #lastLogged = "";
   #status: SourceStatus;
 
   constructor(collector: Collector, log: Logger, options: CollectorRunnerOptions = {}) {
@@ -121,89 +141,94 @@ export class CollectorRunner {
     this.#log = log;
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
     this.#wallClockMs = options.wallClockMs ?? Date.now;
-    this.#status = this.#describe(false, [{
+    this.#deadlineMs = options.deadlineMs ?? COLLECT_DEADLINE_MS;
+    this.#status = this.#describe(undefined, [{
       reason: "starting",
       message: `Source "${collector.source}" has not answered yet`,
     }]);
   }
 
-  /** The state after the last collection that ended or ran out of time. */
+  /** The state after the last collection that ended or exceeded its deadline. */
   get status(): SourceStatus {
     return this.#status;
   }
 
   /**
-   * Collects, or waits for the collection under way, `deadlineMs` at most; a collector that answers at once
-   * leaves nothing to wait for. When time runs out, the source counts as down until that collection ends.
+   * Collects, or joins the collection in flight, and waits `patienceMs` at most. A caller whose patience ends
+   * first gets a status of its own, in which the source is down; what all share is left alone.
    */
-  run(deadlineMs: number): SourceStatus | Promise<SourceStatus> {
-    const ended = this.#collect(deadlineMs, (deadline) => deadline.abort());
+  run(patienceMs: number): SourceStatus | Promise<SourceStatus> {
+    const ended = this.settle(patienceMs);
     if (ended === true) return this.#status;
-    return ended.then((inTime) => {
-      if (!inTime) this.#publishTimeout(deadlineMs);
-      return this.#status;
-    });
+    return ended.then((inTime) =>
+      inTime ? this.#status : this.#describe(undefined, this.#timeout(patienceMs))
+    );
   }
 
-  /**
-   * Like {@linkcode run}, but running out of time changes nothing: the collection goes on. Tells whether it
-   * ended.
-   */
-  settle(deadlineMs: number): true | Promise<boolean> {
-    return this.#collect(deadlineMs, () => {});
-  }
-
-  /** Collects, or joins the collection under way; `onLate` is called just before the time is out. */
-  #collect(deadlineMs: number, onLate: (deadline: AbortController) => void): true | Promise<boolean> {
-    if (!this.#inFlight) {
-      const pending = this.#begin();
-      if (!pending) return true;
-      this.#inFlight = pending.finally(() => this.#inFlight = undefined);
-    }
+  /** Like {@linkcode run}, but only reports whether the status is up to date. */
+  settle(patienceMs: number): true | Promise<boolean> {
+    const pending = this.#inFlight ?? this.#begin();
+    // Its state is known already, and waiting for what hangs helps nobody.
+    if (!pending || this.#overdue) return true;
     const { promise, resolve } = Promise.withResolvers<boolean>();
-    const deadline = this.#deadline;
-    // Two timers: between them, a collector that heeds the signal gets to publish what it has.
-    const timers = [
-      setTimeout(() => onLate(deadline), deadlineMs),
-      setTimeout(() => resolve(false), deadlineMs),
-    ];
-    this.#inFlight.then(() => resolve(true));
-    return promise.finally(() => timers.forEach(clearTimeout));
+    const timer = setTimeout(() => resolve(false), patienceMs);
+    pending.then(() => resolve(true));
+    return promise.finally(() => clearTimeout(timer));
   }
 
-  /** Starts a collection, unless it is over at once. */
+  /** Starts a collection; undefined when it has ended already. */
   #begin(): Promise<void> | undefined {
     const startedMs = this.#monotonicMs();
-    const deadline = this.#deadline = new AbortController();
+    const deadline = new AbortController();
+    let answer: Collection | Promise<Collection>;
     try {
-      const answer = this.#collector.collect(deadline.signal);
-      if (!(answer instanceof Promise)) {
-        this.#accept(answer, startedMs);
-        return undefined;
-      }
-      return answer.then(
-        (collection) => this.#accept(collection, startedMs),
-        (error) => this.#fail(error),
-      );
+      answer = this.#collector.collect(deadline.signal);
     } catch (error) {
       this.#fail(error);
       return undefined;
     }
+    if (!(answer instanceof Promise)) {
+      this.#accept(answer, startedMs);
+      return undefined;
+    }
+    const { promise, resolve } = Promise.withResolvers<void>();
+    // Two timers: between them, a collector that heeds the signal gets to publish what it has.
+    const timers = [
+      setTimeout(() => deadline.abort(), this.#deadlineMs),
+      setTimeout(() => {
+        this.#overdue = true;
+        this.#publish(undefined, this.#timeout(this.#deadlineMs));
+        resolve();
+      }, this.#deadlineMs),
+    ];
+    answer.then(
+      (collection) => this.#accept(collection, startedMs),
+      (error) => this.#fail(error),
+    ).finally(() => {
+      timers.forEach(clearTimeout);
+      this.#inFlight = undefined;
+      this.#overdue = false;
+      resolve();
+    });
+    return this.#inFlight = promise;
   }
 
-  #publishTimeout(deadlineMs: number): void {
-    const { source } = this.#collector;
-    this.#publish(undefined, [{
+  #timeout(ms: number): Problem[] {
+    return [{
       reason: "timeout",
       message:
-        `Source "${source}" did not answer within ${Math.round(deadlineMs)} ms: it is slow or hangs; ` +
+        `Source "${this.#collector.source}" did not answer within ${
+          Math.round(ms)
+        } ms: it is slow or hangs; ` +
         "the values come back when it answers",
-    }]);
+    }];
   }
 
   #accept(collection: Collection, startedMs: number): void {
     if (collection === this.#collection) return;
-    const seconds = collection.durationSeconds ?? (this.#monotonicMs() - startedMs) / 1000;
+    const isMeasured = collection.readAtMs === undefined;
+    const seconds = collection.durationSeconds ??
+      (isMeasured ? (this.#monotonicMs() - startedMs) / 1000 : undefined);
     this.#publish(collection, collection.problems, seconds);
   }
 
@@ -221,27 +246,31 @@ export class CollectorRunner {
   }
 
   #publish(collection: Collection | undefined, problems: readonly Problem[], seconds?: number): void {
-    const up = collection?.up ?? false;
     this.#collection = collection;
-    if (up) this.#lastSuccessMs = this.#wallClockMs();
+    if (collection?.up) this.#lastSuccessMs = collection.readAtMs ?? this.#wallClockMs();
     else this.#failures++;
-    this.#tell(up, problems);
-    this.#status = this.#describe(up, problems, seconds);
+    this.#status = this.#describe(collection, problems, seconds);
+    this.#logTransition();
   }
 
   /** Logs each change of state once. */
-  #tell(up: boolean, problems: readonly Problem[]): void {
+  #logTransition(): void {
+    const { source, up, problems } = this.#status;
     const state = JSON.stringify([up, problems]);
-    if (state === this.#told) return;
-    const first = this.#told === "";
-    this.#told = state;
-    const source = this.#collector.source;
+    if (state === this.#lastLogged) return;
+    const isFirst = this.#lastLogged === "";
+    this.#lastLogged = state;
     for (const { reason, message } of problems) this.#log.warn(message, { source, reason });
-    if (problems.length === 0 && !first) this.#log.info("source is read without problems", { source });
+    if (problems.length === 0 && !isFirst) this.#log.info("source is read without problems", { source });
   }
 
-  #describe(up: boolean, problems: readonly Problem[], seconds?: number): SourceStatus {
+  #describe(
+    collection: Collection | undefined,
+    problems: readonly Problem[],
+    seconds?: number,
+  ): SourceStatus {
     const source = this.#collector.source;
+    const up = collection?.up ?? false;
     const about = new Snapshot();
     about.add(COLLECT_METRICS.up, up ? 1 : 0, { source });
     for (const reason of [...new Set(problems.map((problem) => problem.reason))].sort()) {
@@ -254,7 +283,6 @@ export class CollectorRunner {
       this.#lastSuccessMs === undefined ? undefined : this.#lastSuccessMs / 1000,
       { source },
     );
-    const snapshots = this.#collection ? [this.#collection.snapshot, about] : [about];
-    return { source, up, problems, snapshots };
+    return { source, up, problems, snapshots: collection ? [collection.snapshot, about] : [about] };
   }
 }

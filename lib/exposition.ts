@@ -42,10 +42,10 @@ export class Snapshot {
   /** Values by definition, in the order added. */
   readonly families: Map<MetricDefinition, Value[]> = new Map();
 
-  /** Adds a sample; undefined and NaN are dropped, for a value that cannot be read is absent. */
+  /** Adds a sample; undefined and what is not finite are dropped: a value that cannot be read is absent. */
   add(metric: MetricDefinition, value: number | bigint | undefined, labels: Labels = {}): void {
-    if (value === undefined || Number.isNaN(value)) return;
-    this.#valuesOf(metric).push({ labels, value: Number(value) });
+    const number = Number(value);
+    if (Number.isFinite(number)) this.#valuesOf(metric).push({ labels, value: number });
   }
 
   /** Adds a histogram. */

@@ -26,11 +26,14 @@ const FORMAT_BY_TYPE: Readonly<Record<string, Format>> = {
 const TYPES = Object.keys(FORMAT_BY_TYPE);
 
 const REMEMBERED = 64;
+/** Longest headers that are parsed, in characters; the parser takes time by the square of their length. */
+const MAX_LENGTH = 1024;
 const known = new Map<string, Representation>();
 
 /** Returns what the request's Accept and Accept-Encoding ask for; the text format where they fit nothing. */
 export function negotiate(request: Pick<Request, "headers">): Representation {
   const key = `${request.headers.get("accept")}\n${request.headers.get("accept-encoding")}`;
+  if (key.length > MAX_LENGTH) return { format: "text", gzip: false };
   let answer = known.get(key);
   if (!answer) {
     answer = {
@@ -40,7 +43,7 @@ export function negotiate(request: Pick<Request, "headers">): Representation {
         acceptsEncodings(request, "gzip", "identity") === "gzip",
     };
     // Only as many as honest scrapers can differ in: what a hostile one sends is not kept.
-    if (known.size < REMEMBERED && key.length < 1024) known.set(key, answer);
+    if (known.size < REMEMBERED) known.set(key, answer);
   }
   return answer;
 }

@@ -16,6 +16,8 @@ import { PAGE_ASSETS, PAGE_HEADERS, type PageDescription, renderPage } from "./p
 export const DEFAULT_DEADLINE_MS = 9_500;
 /** Taken off the scraper's time-out for sending the page, in milliseconds. */
 const DEADLINE_MARGIN_MS = 500;
+/** Least time that a scrape waits, in milliseconds: as long as for a time-out of a second. */
+const MIN_DEADLINE_MS = 500;
 /** Longest that `/health` and the page wait for fresh data, in milliseconds. */
 const HEALTH_DEADLINE_MS = 30;
 /** Scrapes under way at once; one more is refused. */
@@ -146,7 +148,7 @@ function isSame(left: readonly unknown[], right: readonly unknown[]): boolean {
 function deadlineOf(request: Request): number {
   const seconds = Number(request.headers.get("x-prometheus-scrape-timeout-seconds") ?? NaN);
   if (!(seconds > 0)) return DEFAULT_DEADLINE_MS;
-  return Math.min(Math.max(seconds * 1000 - DEADLINE_MARGIN_MS, seconds * 500), 60_000);
+  return Math.min(Math.max(seconds * 1000 - DEADLINE_MARGIN_MS, seconds * 500, MIN_DEADLINE_MS), 60_000);
 }
 
 async function compress(text: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -14,7 +14,7 @@ const page = JSON.parse(document.body.dataset.page);
 const history = new Map();
 let ticks = 0;
 
-const SAMPLE_REGEXP = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/;
+const SAMPLE_REGEXP = /^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$/s;
 const LABEL_REGEXP = /([a-zA-Z_]\w*)="((?:\\.|[^"\\])*)"/g;
 
 /** Parses the text format into metric name -> [{labels, value}]. */
@@ -91,6 +91,15 @@ function pathOf(points, x, y) {
   return path;
 }
 
+/** The highest value of many series: more than a call can take as arguments. */
+function highestOf(series) {
+  let highest = 1e-9;
+  for (const points of series) {
+    for (const [, value] of points) highest = Math.max(highest, value);
+  }
+  return highest;
+}
+
 /** Ticks that the time axis spans: as many as there were, within bounds. */
 function span() {
   return Math.min(Math.max(ticks, LEAST_POINTS), POINTS);
@@ -110,7 +119,7 @@ function drawChart() {
   }
   const { height, left, bottom, top } = CHART;
   const width = Math.max(host.clientWidth, 240);
-  const highest = Math.max(...lines.flatMap(([, { points }]) => points.map(([, value]) => value)), 1e-9);
+  const highest = highestOf(lines.map(([, { points }]) => points));
   const x = (tick) => left + (width - left) * shareOfSpan(tick);
   const y = (value) => top + (height - top - bottom) * (1 - Math.max(value, 0) / (highest * 1.05));
   const summary = lines.map(([name, { points }]) => `${name} ${format(points.at(-1)[1], page.chart.unit)}`)
@@ -151,13 +160,15 @@ function drawChart() {
   host.replaceChildren(drawing, legend);
 }
 
+/** Identifies a row by the values of the table's key. */
+function rowId(labels) {
+  return JSON.stringify(page.table.key.map((label) => labels[label]));
+}
+
 /** The last minutes of one row's series, as a small line. */
-function sparkline(row) {
-  const own = [...history.values()].find(({ labels }) =>
-    page.table.key.every((label) => labels[label] === row[label])
-  );
+function sparkline(own) {
   if (!own || own.points.length < 2) return "";
-  const highest = Math.max(...own.points.map(([, value]) => value), 1e-9);
+  const highest = highestOf([own.points]);
   const path = pathOf(
     own.points,
     (tick) => 100 * shareOfSpan(tick),
@@ -176,7 +187,7 @@ function drawTable(families) {
   const rows = new Map();
   for (const { metric, label } of columns) {
     for (const { labels, value } of families.get(metric) ?? []) {
-      const id = JSON.stringify(key.map((label) => labels[label]));
+      const id = rowId(labels);
       if (!rows.has(id)) rows.set(id, { labels, values: {} });
       if (label === undefined) rows.get(id).values[metric] ??= value;
       else if (value === 1) rows.get(id).values[metric] = labels[label];
@@ -192,7 +203,8 @@ function drawTable(families) {
     element("th", { scope: "col" }, "recent"),
     ...columns.map(({ title }) => element("th", { scope: "col" }, title)),
   );
-  const body = [...rows.values()].map(({ labels, values }) => {
+  const charted = new Map([...history.values()].reverse().map((own) => [rowId(own.labels), own]));
+  const body = [...rows].map(([id, { labels, values }]) => {
     const names = key.map((label, index) =>
       element(index === 0 ? "th" : "td", index === 0 ? { scope: "row" } : {}, labels[label] ?? "")
     );
@@ -205,7 +217,7 @@ function drawTable(families) {
         )
         : element("td", {}, values[metric] ?? "–")
     );
-    return element("tr", {}, ...names, element("td", {}, sparkline(labels)), ...cells);
+    return element("tr", {}, ...names, element("td", {}, sparkline(charted.get(id))), ...cells);
   });
   host.replaceChildren(element("table", {}, element("thead", {}, head), element("tbody", {}, ...body)));
 }
@@ -222,25 +234,42 @@ function drawStatus(className, text, problems) {
   }
 }
 
+/** Asks the exporter; throws where it does not answer. */
+async function ask() {
+  const [metrics, health] = await Promise.all([
+    fetch(page.telemetryPath, { headers: { accept: "text/plain" } }),
+    fetch("/health"),
+  ]);
+  if (!metrics.ok) throw new Error(`${page.telemetryPath} answers ${metrics.status}`);
+  return { report: await health.json(), text: await metrics.text() };
+}
+
+function draw({ report, text }) {
+  const reasons = report.sources.map(({ reason }) => reason).filter(Boolean);
+  drawStatus(report.status, report.status === "ok" ? "Working" : "Degraded", reasons);
+  const startedMs = performance.now();
+  const families = parseMetrics(text);
+  remember(families.get(page.chart.metric) ?? []);
+  drawChart();
+  drawTable(families);
+  performance.clearMeasures();
+  performance.measure("drawing", { start: startedMs });
+}
+
 async function refresh() {
+  let answer;
   try {
-    const [metrics, health] = await Promise.all([
-      fetch(page.telemetryPath, { headers: { accept: "text/plain" } }),
-      fetch("/health"),
-    ]);
-    if (!metrics.ok) throw new Error(`${page.telemetryPath} answers ${metrics.status}`);
-    const report = await health.json();
-    const reasons = report.sources.map(({ reason }) => reason).filter(Boolean);
-    drawStatus(report.status, report.status === "ok" ? "Working" : "Degraded", reasons);
-    const families = parseMetrics(await metrics.text());
-    const startedMs = performance.now();
-    remember(families.get(page.chart.metric) ?? []);
-    drawChart();
-    drawTable(families);
-    performance.clearMeasures();
-    performance.measure("drawing", { start: startedMs });
+    answer = await ask();
   } catch (error) {
     drawStatus("unreachable", "The exporter does not answer", [String(error.message ?? error)]);
+    return;
+  }
+  try {
+    draw(answer);
+  } catch (error) {
+    drawStatus("unreachable", "This page cannot draw the values", [
+      `${error.message ?? error}: the exporter works, and its values are at ${page.telemetryPath}`,
+    ]);
   }
 }
 

@@ -1,4 +1,4 @@
-import { assertEquals, assertStrictEquals } from "@std/assert";
+import { assertEquals, assertStrictEquals, assertStringIncludes } from "@std/assert";
 import { type Collection, CollectorRunner, SourceError } from "../../lib/collector.ts";
 import { Exposition, Snapshot } from "../../lib/exposition.ts";
 import { createLogger } from "../../lib/log.ts";
@@ -12,8 +12,12 @@ function collection(): Collection {
 function runner(
   collect: (signal: AbortSignal) => Collection | Promise<Collection>,
   log = QUIET,
+  deadlineMs = 60_000,
 ): CollectorRunner {
-  return new CollectorRunner({ source: "x", metrics: [], collect }, log, { wallClockMs: () => 5000 });
+  return new CollectorRunner({ source: "x", metrics: [], collect }, log, {
+    wallClockMs: () => 5000,
+    deadlineMs,
+  });
 }
 
 async function page(own: CollectorRunner): Promise<string[]> {
@@ -32,20 +36,64 @@ Deno.test("CollectorRunner shares one collection between all who ask", async () 
   assertEquals(started, 1);
 });
 
-Deno.test("CollectorRunner gives up at the deadline, tells the collector, and starts no second one meanwhile", async () => {
+Deno.test("CollectorRunner aborts at its own deadline, reports a timeout, and starts no second collection meanwhile", async () => {
   let started = 0;
   let aborted = false;
   const gate = Promise.withResolvers<Collection>();
-  const own = runner((signal) => {
-    started++;
-    signal.onabort = () => aborted = true;
-    return gate.promise;
-  });
-  assertEquals((await own.run(20)).problems[0]?.reason, "timeout");
-  assertEquals((await own.run(20)).up, false);
+  const own = runner(
+    (signal) => {
+      started++;
+      signal.onabort = () => aborted = true;
+      return gate.promise;
+    },
+    QUIET,
+    20,
+  );
+  assertEquals((await own.run(1000)).problems[0]?.reason, "timeout");
+  // What hangs is not waited for again.
+  assertEquals((await own.run(1000)).up, false);
+  assertEquals(own.status.up, false);
   assertEquals([started, aborted], [1, true]);
   gate.resolve(collection());
+  await gate.promise;
   assertEquals((await own.run(1000)).up, true);
+});
+
+Deno.test("CollectorRunner: an impatient client shortens its own page, never the reading that others share", async () => {
+  const lines: string[] = [];
+  const log = createLogger({ write: (line) => lines.push(line) });
+  let aborted = false;
+  const gates: PromiseWithResolvers<Collection>[] = [];
+  const own = runner((signal) => {
+    signal.onabort = () => aborted = true;
+    const gate = Promise.withResolvers<Collection>();
+    gates.push(gate);
+    return gate.promise;
+  }, log);
+  const first = own.run(1000);
+  gates[0]?.resolve(collection());
+  assertEquals((await first).up, true);
+  const patient = own.run(60_000);
+  const impatient = await Promise.all([own.run(0), own.run(0.0001), own.run(1)]);
+  for (const { up, problems, snapshots } of impatient) {
+    assertEquals([up, problems[0]?.reason, snapshots.length], [false, "timeout", 1]);
+  }
+  assertEquals([aborted, own.status.up, lines], [false, true, []]);
+  gates[1]?.resolve(collection());
+  assertEquals((await patient).up, true);
+  assertEquals((await page(own))[0], 'exporter_collect_failures_total{source="x"} 0');
+});
+
+Deno.test("CollectorRunner: of a background reading, time and duration are those of the reading", async () => {
+  const text = async (read: Partial<Collection>): Promise<string> => {
+    const own = runner(() => ({ ...collection(), ...read }));
+    await own.run(1000);
+    return await new Exposition().render(own.status.snapshots, "text");
+  };
+  const measured = await text({ readAtMs: 3000, durationSeconds: 0.25 });
+  assertStringIncludes(measured, 'exporter_last_success_timestamp_seconds{source="x"} 3\n');
+  assertStringIncludes(measured, 'exporter_collect_duration_seconds{source="x"} 0.25\n');
+  assertEquals((await text({ readAtMs: 3000 })).includes("exporter_collect_duration_seconds"), false);
 });
 
 Deno.test("CollectorRunner publishes no data of a failed collection, only that it failed", async () => {
@@ -101,20 +149,16 @@ Deno.test("CollectorRunner logs each change of state once", async () => {
   assertEquals(lines, ["Broken by gone", "Broken by invalid", "source is read without problems"]);
 });
 
-Deno.test("CollectorRunner lets a collection go on that nobody waits for, and ends one that a scrape waits for", async () => {
-  let wasAsked: boolean | undefined;
-  const own = runner((signal) => {
-    wasAsked = false;
-    const { promise, resolve } = Promise.withResolvers<Collection>();
-    signal.addEventListener("abort", () => {
-      wasAsked = true;
-      resolve(collection());
-    });
-    return promise;
-  });
-  assertEquals(await own.settle(10), false);
-  assertEquals(wasAsked, false);
-  // It joins the same collection, and gets what that has by then.
-  assertEquals((await own.run(10)).up, true);
-  assertEquals(wasAsked, true);
+Deno.test("CollectorRunner publishes what a collector has when its deadline comes", async () => {
+  const own = runner(
+    (signal) => {
+      const { promise, resolve } = Promise.withResolvers<Collection>();
+      signal.addEventListener("abort", () => resolve(collection()));
+      return promise;
+    },
+    QUIET,
+    10,
+  );
+  assertEquals(await own.settle(0), false);
+  assertEquals((await own.run(1000)).up, true);
 });

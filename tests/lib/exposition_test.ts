@@ -62,6 +62,8 @@ Deno.test("Snapshot.add() drops what could not be read", async () => {
   const own = new Snapshot();
   own.add(RATIO, undefined);
   own.add(RATIO, NaN);
+  own.add(RATIO, Infinity);
+  own.add(BYTES, -Infinity, { name: "x" });
   assertEquals(await new Exposition().render([own], "text"), "");
 });
 

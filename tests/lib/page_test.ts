@@ -96,8 +96,10 @@ const SPEED: MetricDefinition = { name: "x_speed_ratio", type: "gauge", help: "S
 function servePage(
   series: number,
   problems: Collection["problems"] = [],
-): { server: Deno.HttpServer<Deno.NetAddr>; url: string } {
+): { server: Deno.HttpServer<Deno.NetAddr>; url: string; collections: () => number } {
+  let collections = 0;
   const collect = (): Collection => {
+    collections++;
     const snapshot = new Snapshot();
     for (let index = 0; index < series; index++) {
       snapshot.add(SPEED, 1 + Math.random(), { job_id: `job "<b>${index}</b>"` });
@@ -121,7 +123,7 @@ function servePage(
       telemetryPath: "/metrics",
     }),
   );
-  return { server, url: `http://127.0.0.1:${server.addr.port}/` };
+  return { server, url: `http://127.0.0.1:${server.addr.port}/`, collections: () => collections };
 }
 
 Deno.test({
@@ -141,6 +143,25 @@ Deno.test({
     assertGreater(longestMs, 0);
     assertLess(longestMs, 500);
     assertEquals(complaints, []);
+    await server.shutdown();
+  },
+});
+
+Deno.test({
+  name: "The page draws five thousand series for as long as it is open",
+  ...BROWSER_TEST,
+  fn: async () => {
+    const { server, url, collections } = servePage(5000);
+    await using browser = await launchBrowser();
+    const { page } = await openPage(browser, "about:blank");
+    // Chromium takes some 120,000 arguments in a call: as many points are there after 25 readings.
+    await page.clock.install();
+    await page.goto(url);
+    await page.locator("tbody tr").nth(4999).waitFor({ state: "attached" });
+    // Each refresh reads the source twice, for the metrics and for the health.
+    while (collections() < 60) await page.clock.runFor(2000);
+    assertEquals(await page.textContent("#status"), "Working");
+    assertEquals(await page.locator("#problems li").allTextContents(), []);
     await server.shutdown();
   },
 });
