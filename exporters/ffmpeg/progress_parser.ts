@@ -9,7 +9,6 @@
  * @module
  */
 import { LineSplitter } from "./line_splitter.ts";
-import { parseLogLine, parseSummary } from "./log_line.ts";
 import {
   emptyBlock,
   MAX_QUANTIZERS,
@@ -20,6 +19,8 @@ import {
   type ProgressBlock,
   type Quantizer,
 } from "./progress_block.ts";
+import { Report, type ReportOptions } from "./report.ts";
+import { StatusLog } from "./status_log.ts";
 
 /** What a {@linkcode ProgressParser} tells. */
 export interface ProgressParserOptions {
@@ -32,6 +33,8 @@ export interface ProgressParserOptions {
    * @default {false}
    */
   readonly midStream?: boolean;
+  /** Takes what the text around the status lines of a log shows; without it, that text is ignored. */
+  readonly report?: ReportOptions;
 }
 
 const SPACE = 32;
@@ -66,17 +69,23 @@ export class ProgressParser {
   readonly #onBlock: (block: ProgressBlock) => void;
   readonly #onError: () => void;
   readonly #lines: LineSplitter;
+  readonly #log: StatusLog;
+  readonly #report: Report | undefined;
   #block = emptyBlock();
   #midBlock: boolean;
-  /** Whether the log has said that the encode is over; undefined before its first status line. */
-  #isEnded: boolean | undefined;
-  /** Whether the next status line of the log is the last one. */
-  #isStatusLast = false;
 
-  constructor({ onBlock, onError, midStream = false }: ProgressParserOptions) {
+  constructor({ onBlock, onError, midStream = false, report }: ProgressParserOptions) {
     this.#onBlock = onBlock;
     this.#onError = onError;
     this.#midBlock = midStream;
+    this.#report = report && new Report(report);
+    this.#log = new StatusLog({
+      onBlock: (block) => {
+        this.#report?.block(block.final);
+        onBlock(block);
+      },
+      onError,
+    });
     this.#lines = new LineSplitter({
       onLine: (text, start, end) => this.#line(text, start, end),
       onOverlong: onError,
@@ -85,7 +94,9 @@ export class ProgressParser {
 
   /** Takes the next bytes. */
   push(chunk: Uint8Array): void {
-    this.#lines.push(DECODER.decode(chunk));
+    // A file that was truncated under its writer begins with a hole, which reads as zeros.
+    const hole = chunk[0] === 0 ? chunk.findIndex((byte) => byte !== 0) : 0;
+    if (hole >= 0) this.#lines.push(DECODER.decode(hole > 0 ? chunk.subarray(hole) : chunk));
   }
 
   /** The input has ended; a block that was not closed is dropped. */
@@ -96,30 +107,17 @@ export class ProgressParser {
 
   #line(text: string, start: number, end: number): void {
     const equals = text.indexOf("=", start);
-    if (equals < 0 || equals >= end) return this.#summary(text.slice(start, end));
+    if (equals < 0 || equals >= end) return this.#text(text.slice(start, end));
     const next = text.indexOf("=", equals + 1);
-    if (next >= 0 && next < end) return this.#status(text.slice(start, end));
+    if (next >= 0 && next < end) return this.#text(text.slice(start, end));
     while (text.charCodeAt(end - 1) === SPACE) end--;
     if (text.startsWith("progress=", start)) this.#close(text.slice(equals + 1, end));
     else if (text.startsWith("stream_", start)) this.#quantizer(text, start, equals, end);
     else this.#assign(text, start, equals, end);
   }
 
-  #status(line: string): void {
-    const block = parseLogLine(line, this.#onError);
-    if (!block) return;
-    const isFinal = block.final || this.#isStatusLast;
-    this.#isStatusLast = false;
-    this.#isEnded = isFinal;
-    this.#onBlock(isFinal ? { ...block, final: true } : block);
-  }
-
-  #summary(line: string): void {
-    const place = this.#isEnded === false ? parseSummary(line) : undefined;
-    if (place === "before") this.#isStatusLast = true;
-    if (place !== "after") return;
-    this.#isEnded = true;
-    this.#onBlock({ ...emptyBlock(), final: true });
+  #text(line: string): void {
+    if (this.#report?.isCommandNext || !this.#log.read(line)) this.#report?.read(line);
   }
 
   #close(text: string): void {
@@ -141,6 +139,8 @@ export class ProgressParser {
       this.#block[name] ??= this.#read(text, equals + 1, end, parse);
       return;
     }
+    // A sentence that has a "=" in it.
+    if (text.lastIndexOf(" ", equals) >= start) this.#text(text.slice(start, end));
   }
 
   #quantizer(text: string, start: number, equals: number, end: number): void {

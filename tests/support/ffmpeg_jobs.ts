@@ -8,8 +8,11 @@ import { Intake } from "../../exporters/ffmpeg/intake.ts";
 import type { Job, JobVia } from "../../exporters/ffmpeg/job.ts";
 import { JobBoard, type JobBoardOptions } from "../../exporters/ffmpeg/job_board.ts";
 import { describeJob } from "../../exporters/ffmpeg/job_description.ts";
+import type { Command } from "../../exporters/ffmpeg/command.ts";
 import type { ProgressBlock } from "../../exporters/ffmpeg/progress_block.ts";
-import { ProgressParser } from "../../exporters/ffmpeg/progress_parser.ts";
+import { ProgressParser, type ProgressParserOptions } from "../../exporters/ffmpeg/progress_parser.ts";
+import type { RunError } from "../../exporters/ffmpeg/report_error.ts";
+import type { ReportedEncode } from "../../exporters/ffmpeg/report_header.ts";
 import { Exposition } from "../../lib/exposition.ts";
 import { createLogger } from "../../lib/log.ts";
 
@@ -89,7 +92,7 @@ export function bytes(text: string): Uint8Array<ArrayBuffer> {
 /** Parses chunks and returns the blocks and the number of errors. */
 export function parseChunks(
   chunks: Iterable<Uint8Array>,
-  options: { midStream?: boolean } = {},
+  options: Pick<ProgressParserOptions, "midStream" | "report"> = {},
 ): { blocks: ProgressBlock[]; errors: number } {
   const blocks: ProgressBlock[] = [];
   let errors = 0;
@@ -101,6 +104,26 @@ export function parseChunks(
   for (const chunk of chunks) parser.push(chunk);
   parser.end();
   return { blocks, errors };
+}
+
+/** What a report shows. */
+export interface ParsedReport extends ReturnType<typeof parseChunks> {
+  readonly encode: ReportedEncode | undefined;
+  readonly command: Command | undefined;
+  readonly failures: RunError[];
+}
+
+/** Parses the chunks of a report. */
+export function parseReport(chunks: Iterable<Uint8Array>): ParsedReport {
+  let encode: ReportedEncode | undefined;
+  let command: Command | undefined;
+  const failures: RunError[] = [];
+  const report = {
+    onEncode: (...found: [ReportedEncode, Command | undefined]): void => void ([encode, command] = found),
+    onFailure: (error: RunError): void => void failures.push(error),
+  };
+  const parsed = parseChunks(chunks, { report });
+  return { ...parsed, encode, command, failures };
 }
 
 /** A block as `-progress` writes it. */
