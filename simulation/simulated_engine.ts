@@ -6,8 +6,11 @@
  */
 import { inspection, listEntry, type SimulatedContainer, statistics } from "./simulated_container.ts";
 
-/** How a request can go wrong: no answer, half an answer, no JSON, an error 500, a refusal 403. */
-export type Fault = "hang" | "cut" | "nonsense" | "error" | "forbidden";
+/**
+ * How a request can go wrong: no answer, half an answer, one without an end, no JSON, an error 500, a refusal 403, a
+ * redirect.
+ */
+export type Fault = "hang" | "cut" | "endless" | "nonsense" | "error" | "forbidden" | "redirect";
 
 /** Options of {@linkcode SimulatedEngine}. */
 export interface SimulatedEngineOptions {
@@ -198,9 +201,25 @@ export class SimulatedEngine implements AsyncDisposable {
         return json({ message: "something went wrong" }, 500);
       case "forbidden":
         return new Response("Forbidden\n", { status: 403 });
+      case "redirect":
+        return new Response(null, { status: 301, headers: { location: "https://127.0.0.1:1/" } });
+      case "endless":
+        return new Response(
+          new ReadableStream({
+            pull: (controller) => controller.enqueue(new Uint8Array(1024 ** 2).fill(32)),
+          }),
+        );
       case "cut":
-        // Fewer bytes than announced: the server can only break the connection off.
-        return new Response('{"Id":"c0ff', { headers: { "content-length": "1000" } });
+        return new Response(
+          new ReadableStream({
+            start(controller): void {
+              controller.enqueue(ENCODER.encode('{"Id":"c0ff'));
+            },
+            pull(controller): void {
+              controller.error(new Error("cut"));
+            },
+          }),
+        );
       case "hang":
         await new Promise((resolve) => signal.addEventListener("abort", resolve));
         return json({ message: "shutting down" }, 503);

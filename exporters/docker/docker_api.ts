@@ -7,16 +7,13 @@
  *
  * @module
  */
-import "./leave_out.ts";
-import { Agent as HttpAgent, type ClientRequest } from "node:http";
-import { Agent as HttpsAgent } from "node:https";
-// @ts-types="./dockerode.d.ts"
-import Docker from "dockerode";
-import type { CallOptions, DockerOptions, ResponseStream } from "./dockerode.d.ts";
 import { type DockerHost, hostPermissionFlags, type TlsFiles } from "./docker_host.ts";
 import { DockerApiError, toDockerApiError } from "./docker_api_error.ts";
+import { textOf } from "./json.ts";
 import { DurationHistogram } from "./duration_histogram.ts";
-import { PendingCall } from "./pending_call.ts";
+import { EngineConnection, PendingCall } from "./dockerode.ts";
+import type Docker from "./dockerode.d.ts";
+import type { CallOptions, ResponseStream } from "./dockerode.d.ts";
 
 /** Oldest version of the API with one-shot statistics: Docker 20.10. */
 const MIN_API_VERSION = "1.41";
@@ -37,14 +34,6 @@ export interface Engine {
 /** The requests that are made, by the name they have in the metrics. */
 export type Endpoint = "version" | "list" | "inspect" | "stats" | "events";
 
-/** How an object is written by `util.inspect`: https://nodejs.org/api/util.html#utilinspectcustom */
-const INSPECT_CUSTOM = Symbol.for("nodejs.util.inspect.custom");
-
-/** An agent with the method through which it gets each request and its options. */
-type Agent = HttpAgent & {
-  addRequest(request: ClientRequest, options: { readonly pending?: PendingCall }): void;
-};
-
 /** Options of {@linkcode DockerApi}. */
 export interface DockerApiOptions {
   readonly host: DockerHost;
@@ -61,7 +50,7 @@ export class DockerApi {
   readonly durations: DurationHistogram<Endpoint> = new DurationHistogram();
   readonly #host: DockerHost;
   readonly #timeoutMs: number;
-  readonly #connection: DockerOptions;
+  readonly #connection: EngineConnection;
   readonly #inFlight = new Set<PendingCall>();
   #docker: Docker;
   #apiVersion: string | undefined;
@@ -69,8 +58,8 @@ export class DockerApi {
   constructor({ host, tls, timeoutMs, concurrency }: DockerApiOptions) {
     this.#host = host;
     this.#timeoutMs = timeoutMs;
-    this.#connection = connectionOptions(host, tls, concurrency);
-    this.#docker = connect(this.#connection);
+    this.#connection = new EngineConnection(host, tls, concurrency);
+    this.#docker = this.#connection.open();
   }
 
   /**
@@ -80,12 +69,12 @@ export class DockerApi {
    */
   async negotiate(): Promise<Engine> {
     // Without a version in the path, every engine understands this request.
-    const unversioned = connect(this.#connection);
+    const unversioned = this.#connection.open();
     const body = await this.#ask("version", (options) => unversioned.version(options));
     const { Version, ApiVersion, MinAPIVersion, Os, Arch, KernelVersion } = asObject(body, "version");
     const apiVersion = chooseApiVersion(text(ApiVersion), text(MinAPIVersion));
     if (apiVersion !== this.#apiVersion) {
-      this.#docker = connect({ ...this.#connection, version: `v${apiVersion}` });
+      this.#docker = this.#connection.open(apiVersion);
       this.#apiVersion = apiVersion;
     }
     return {
@@ -148,20 +137,20 @@ export class DockerApi {
 
   /** Ends all requests. */
   close(): void {
-    for (const pending of this.#inFlight) pending.giveUp(new Error("The exporter stops"));
-    this.#connection.agent?.destroy();
+    for (const pending of this.#inFlight) pending.abandon(new Error("The exporter stops"));
+    this.#connection.close();
   }
 
   async #ask(endpoint: Endpoint, call: (options: CallOptions) => Promise<unknown>): Promise<unknown> {
     const startedMs = performance.now();
     const pending = new PendingCall();
     const timer = setTimeout(
-      () => pending.giveUp(new DOMException("Timed out", "TimeoutError")),
+      () => pending.abandon(new DOMException("Timed out", "TimeoutError")),
       this.#timeoutMs,
     );
     this.#inFlight.add(pending);
     try {
-      return await Promise.race([call({ abortSignal: pending }), pending.givenUp]);
+      return await call({ abortSignal: pending });
     } catch (error) {
       throw this.explain(error);
     } finally {
@@ -170,42 +159,6 @@ export class DockerApi {
       this.durations.observe(endpoint, (performance.now() - startedMs) / 1000);
     }
   }
-}
-
-function connectionOptions(host: DockerHost, tls: TlsFiles | undefined, concurrency: number): DockerOptions {
-  const secure = !("socketPath" in host) && (host.tls || tls !== undefined);
-  // One connection more for the events.
-  const settings = { keepAlive: true, maxSockets: concurrency + 1 };
-  const agent = (secure ? new HttpsAgent(settings) : new HttpAgent(settings)) as Agent;
-  const { addRequest, reuseSocket } = agent;
-  agent.addRequest = (request, { pending, ...options }) => {
-    pending?.attach(request);
-    addRequest.call(agent, request, options);
-  };
-  agent.reuseSocket = (socket, request) => {
-    reuseSocket.call(agent, socket, request);
-    // Or Deno 2.9 sends a request that was given up once more, on a connection that then stays open.
-    request.reusedSocket = false;
-  };
-  if ("socketPath" in host) return { socketPath: host.socketPath, agent };
-  return { host: host.hostname, port: host.port, protocol: secure ? "https" : "http", agent, ...tls };
-}
-
-/**
- * Opens the library. It formats every request's options in full depth, the agent with all its connections
- * among them, for a debug line that nobody sees: for 100 requests at once that takes up to 10 s of CPU time.
- */
-function connect(options: DockerOptions): Docker {
-  const docker = new Docker(options);
-  const { modem } = docker;
-  const { buildRequest } = modem;
-  modem.buildRequest = (request, ...rest) => {
-    const { signal: pending, ...options } = request;
-    const own = { ...options, pending };
-    Object.defineProperty(own, INSPECT_CUSTOM, { value: () => "request" });
-    buildRequest.call(modem, own, ...rest);
-  };
-  return docker;
 }
 
 /** The newest version that both sides speak. @throws {DockerApiError} when there is none */
@@ -230,15 +183,14 @@ export function compareVersions(left: string, right: string): number {
 }
 
 function asObject(body: unknown, endpoint: Endpoint): Readonly<Record<string, unknown>> {
-  // What is not JSON the library hands over as bytes.
-  if (typeof body !== "object" || body === null || Array.isArray(body) || ArrayBuffer.isView(body)) {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw invalid(endpoint, body);
   }
   return body as Record<string, unknown>;
 }
 
 function invalid(endpoint: Endpoint, body: unknown): DockerApiError {
-  const shown = ArrayBuffer.isView(body) ? new TextDecoder().decode(body) : JSON.stringify(body) ?? "nothing";
+  const shown = typeof body === "string" ? body : JSON.stringify(body) ?? "nothing";
   return new DockerApiError(
     "invalid",
     `Cannot understand the answer to "${endpoint}": want what the Docker Engine API says, got ${
@@ -248,5 +200,5 @@ function invalid(endpoint: Endpoint, body: unknown): DockerApiError {
 }
 
 function text(value: unknown): string {
-  return typeof value === "string" ? value : "";
+  return textOf(value) ?? "";
 }

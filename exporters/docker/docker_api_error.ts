@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { shorten } from "./json.ts";
 
 /** Why a request failed. */
 export type DockerApiReason =
@@ -44,7 +45,7 @@ export interface ErrorContext {
   readonly timeoutMs: number;
 }
 
-/** Turns what dockerode, node:net and Deno throw into a {@linkcode DockerApiError}. */
+/** Turns what the requests, node:net and Deno throw into a {@linkcode DockerApiError}. */
 export function toDockerApiError(error: unknown, { host, flags, timeoutMs }: ErrorContext): DockerApiError {
   if (error instanceof DockerApiError) return error;
   const { code, statusCode, name, message } = describe(error);
@@ -88,10 +89,13 @@ function permissionAdvice(host: string): string {
 }
 
 function refusedAdvice(status: number, message: string): string {
+  if (status >= 300 && status < 400) {
+    return `it answers ${status}, ${message}, which is not followed: name the engine itself with "--docker-host"`;
+  }
   return status === 401 || status === 403
     ? `it answers ${status}. If a socket proxy stands before it, let it pass GET on /version, /containers and ` +
       "/events (CONTAINERS=1 EVENTS=1 VERSION=1)"
-    : `it answers ${status} (${message.trim()})`;
+    : `it answers ${status} (${message})`;
 }
 
 interface Described {
@@ -103,13 +107,13 @@ interface Described {
 
 function describe(error: unknown): Described {
   if (!(error instanceof Error)) {
-    return { code: undefined, statusCode: undefined, name: "", message: String(error) };
+    return { code: undefined, statusCode: undefined, name: "", message: shorten(String(error)) };
   }
   const { code, statusCode } = error as { code?: unknown; statusCode?: unknown };
   return {
     code: typeof code === "string" ? code : undefined,
     statusCode: typeof statusCode === "number" ? statusCode : undefined,
     name: error.name,
-    message: error.message,
+    message: shorten(error.message.trim()),
   };
 }

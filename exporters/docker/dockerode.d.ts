@@ -5,7 +5,7 @@
  * @module
  */
 import type { Agent } from "node:http";
-import type { PendingCall } from "./pending_call.ts";
+import type { PendingCall } from "./dockerode.ts";
 
 /** Options of every call. */
 export interface CallOptions {
@@ -14,9 +14,11 @@ export interface CallOptions {
 
 /** Options of a request, as the library hands them to node:http. */
 export interface RequestOptions {
-  signal?: PendingCall | undefined;
-  /** Where this exporter puts what came as the signal. */
-  pending?: PendingCall | undefined;
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly agent: Agent;
+  /** What was given as `abortSignal`. */
+  readonly signal?: PendingCall;
 }
 
 /** A response that is read as it comes. */
@@ -50,7 +52,14 @@ export interface DockerOptions {
 export default class Docker {
   constructor(options: DockerOptions);
   /** What sends the requests. */
-  readonly modem: { buildRequest(request: RequestOptions, ...rest: unknown[]): void };
+  readonly modem: {
+    buildRequest(
+      options: RequestOptions,
+      call: { readonly isStream?: boolean },
+      data: undefined,
+      settle: (error: Error | null, answer?: unknown) => void,
+    ): void;
+  };
   /** `GET /version` */
   version(options: CallOptions): Promise<unknown>;
   /** `GET /containers/json` */

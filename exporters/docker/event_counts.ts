@@ -21,7 +21,10 @@ interface ContainerCounts {
   readonly id: string;
   name: string;
   readonly byAction: Map<string, number>;
-  goneSinceMs: number | undefined;
+}
+
+interface GoneCounts extends ContainerCounts {
+  readonly sinceMs: number;
 }
 
 /** A container that exists. */
@@ -33,7 +36,9 @@ export interface PresentContainer {
 /** Counters since the exporter started. */
 export class EventCounts {
   readonly #monotonicMs: () => number;
-  readonly #containers = new Map<string, ContainerCounts>();
+  #present = new Map<string, ContainerCounts>();
+  /** Those that no list shows, longest gone first: removed, or not listed yet. */
+  readonly #gone = new Map<string, GoneCounts>();
   readonly #byAction = new Map<string, number>(FOLLOWED_ACTIONS.map((action) => [action, 0]));
   readonly #byExitCode = new Map<string, number>();
   #isChanged = true;
@@ -47,10 +52,11 @@ export class EventCounts {
     return this.#isChanged;
   }
 
-  /** Counts an event. */
+  /** Counts an event; one that no engine is known to send is ignored, for it would make a series. */
   add({ id, name, action, exitCode }: ContainerEvent): void {
-    const counts = this.#countsOf(shortId(id), name);
-    increase(counts.byAction, action);
+    if (!this.#byAction.has(action)) return;
+    const { byAction } = this.#countsOf(shortId(id), name);
+    increase(byAction, action);
     increase(this.#byAction, action);
     if (action === "die" && exitCode !== undefined && /^\d{1,3}$/.test(exitCode)) {
       increase(this.#byExitCode, exitCode);
@@ -58,27 +64,32 @@ export class EventCounts {
     this.#isChanged = true;
   }
 
-  /** Says which containers exist now. */
+  /** Takes the containers that exist now. */
   setPresent(containers: readonly PresentContainer[]): void {
-    const present = new Set<string>();
-    for (const { id, name } of containers) {
-      present.add(shortId(id));
-      this.#countsOf(shortId(id), name).goneSinceMs = undefined;
+    const previous = this.#present;
+    this.#present = new Map();
+    for (const { id: wholeId, name } of containers) {
+      const id = shortId(wholeId);
+      const known = previous.get(id) ?? this.#gone.get(id);
+      this.#isChanged ||= known?.name !== name;
+      this.#present.set(id, { id, name, byAction: known?.byAction ?? new Map() });
+      this.#gone.delete(id);
     }
-    const nowMs = this.#monotonicMs();
-    const gone = [...this.#containers.values()].filter(({ id }) => !present.has(id));
-    for (const counts of gone) counts.goneSinceMs ??= nowMs;
-    gone.sort((left, right) => (right.goneSinceMs ?? 0) - (left.goneSinceMs ?? 0));
-    gone.forEach((counts, index) => {
-      if (index >= MAX_GONE || nowMs - (counts.goneSinceMs ?? 0) > RETENTION_MS) this.#forget(counts);
-    });
+    for (const [id, counts] of previous) {
+      if (!this.#present.has(id)) this.#setGone(counts);
+    }
+    for (const [id, { sinceMs }] of this.#gone) {
+      if (this.#monotonicMs() - sinceMs <= RETENTION_MS) break;
+      this.#gone.delete(id);
+      this.#isChanged = true;
+    }
   }
 
   /** The counters as samples. */
   snapshot(reconnects: number): Snapshot {
     this.#isChanged = false;
     const snapshot = new Snapshot();
-    for (const { id, name, byAction } of [...this.#containers.values()].sort(byName)) {
+    for (const { id, name, byAction } of [...this.#present.values(), ...this.#gone.values()].sort(byName)) {
       const labels = { name, id };
       snapshot.add(METRICS.oom, byAction.get("oom") ?? 0, labels);
       const actions = [...new Set([...EXPECTED_ACTIONS, ...byAction.keys()])].sort();
@@ -95,20 +106,24 @@ export class EventCounts {
   }
 
   #countsOf(id: string, name: string): ContainerCounts {
-    let counts = this.#containers.get(id);
-    if (!counts) {
-      this.#containers.set(id, counts = { id, name, byAction: new Map(), goneSinceMs: undefined });
-      this.#isChanged = true;
-    } else if (counts.name !== name) {
-      counts.name = name;
-      this.#isChanged = true;
+    const present = this.#present.get(id);
+    if (present) {
+      present.name = name;
+      return present;
     }
-    return counts;
+    const byAction = this.#gone.get(id)?.byAction ?? new Map();
+    this.#gone.delete(id);
+    return this.#setGone({ id, name, byAction });
   }
 
-  #forget({ id }: ContainerCounts): void {
-    this.#containers.delete(id);
+  #setGone(counts: ContainerCounts): ContainerCounts {
+    this.#gone.set(counts.id, { ...counts, sinceMs: this.#monotonicMs() });
+    for (const oldest of this.#gone.keys()) {
+      if (this.#gone.size <= MAX_GONE) break;
+      this.#gone.delete(oldest);
+    }
     this.#isChanged = true;
+    return counts;
   }
 }
 

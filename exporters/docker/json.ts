@@ -4,6 +4,9 @@
  * @module
  */
 
+/** Longest text that is published as a label, in UTF-16 units. */
+const MAX_TEXT_LENGTH = 1024;
+
 /** An object of unknown content. */
 export type JsonObject = Readonly<Record<string, unknown>>;
 
@@ -24,9 +27,14 @@ export function amountOf(value: unknown): number | undefined {
   return typeof value === "number" && value >= 0 && value <= 2 ** 64 ? value : undefined;
 }
 
-/** The value if it is a text that is not empty. */
+/** The value if it is a text that is not empty, no longer than a label of a metric should be. */
 export function textOf(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
+  return typeof value === "string" && value !== "" ? shorten(value, MAX_TEXT_LENGTH) : undefined;
+}
+
+/** The text's beginning, for a message: somebody else wrote it, and it can be of any length. */
+export function shorten(text: string, maxLength = 300): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength).toWellFormed()}…` : text;
 }
 
 /** A time such as `2026-11-23T16:49:50.099080913Z` in milliseconds; the zero time of Go is none. */
