@@ -41,7 +41,7 @@ export class JobCollector implements Collector {
     const { board } = intake;
     const snapshot = new Snapshot();
     const nowMs = board.nowMs();
-    const states: Record<JobState, number> = { running: 0, stalled: 0, ended: 0, lost: 0 };
+    const states: Record<JobState, number> = { running: 0, stalled: 0, paused: 0, ended: 0, lost: 0 };
     for (const job of board.jobs()) {
       const state = job.state(nowMs, board.stallAfterMs);
       states[state]++;

@@ -4,16 +4,16 @@
  * @module
  */
 import type { Labels } from "../../lib/exposition.ts";
-import type { JobDescription } from "./job_description.ts";
+import { completeDescription, type JobDescription } from "./job_description.ts";
 import type { ProgressBlock, Quantizer } from "./progress_block.ts";
 import { RateWindow, type Rise } from "./rate_window.ts";
 
 /** How a job reports: by which path over HTTP, by a progress file, through standard input, or by exit code alone. */
 export type JobVia = "progress" | "ingest" | "file" | "stdin" | "exit";
-/** What a job does now: it is `lost` when its reports stopped for good without a last one. */
-export type JobState = "running" | "stalled" | "ended" | "lost";
 /** All of {@linkcode JobState}. */
-export const JOB_STATES: readonly JobState[] = ["running", "stalled", "ended", "lost"];
+export const JOB_STATES = ["running", "stalled", "paused", "ended", "lost"] as const;
+/** What a job does now: it is `lost` when its reports stopped for good without a last one. */
+export type JobState = typeof JOB_STATES[number];
 /** How the reports of a job stopped. */
 export type JobOutcome = "ended" | "lost" | "stalled";
 
@@ -39,6 +39,16 @@ export interface JobOptions {
   readonly isUnderWay?: boolean;
 }
 
+/** What is known of a job's process, by whoever watches processes. */
+export interface JobProcess {
+  /** On the host. */
+  readonly pid: number;
+  /** Whether it is stopped by a signal (state T). */
+  readonly isStopped: boolean;
+  /** When it was found to be gone, in milliseconds by the board's clock; undefined while it lives. */
+  readonly goneMs?: number | undefined;
+}
+
 /** The labels of a job's samples, made once: the page writes out each object once. */
 export class JobLabels {
   readonly job: Labels;
@@ -48,8 +58,8 @@ export class JobLabels {
   constructor(id: string, via: JobVia, { info }: JobDescription) {
     this.job = { job_id: id };
     this.info = { job_id: id, via, ...info };
-    const of = (state: JobState): Labels => ({ job_id: id, state });
-    this.states = { running: of("running"), stalled: of("stalled"), ended: of("ended"), lost: of("lost") };
+    const states = JOB_STATES.map((state) => [state, { job_id: id, state }]);
+    this.states = Object.fromEntries(states) as Record<JobState, Labels>;
   }
 }
 
@@ -57,8 +67,10 @@ export class JobLabels {
 export class Job {
   readonly id: string;
   readonly via: JobVia;
-  readonly description: JobDescription;
-  readonly labels: JobLabels;
+  description: JobDescription;
+  labels: JobLabels;
+  /** Undefined where nobody watches processes, or none is known to be this job's. */
+  process: JobProcess | undefined;
   /** What it has done in all; what ffmpeg never said is undefined. */
   readonly counters: { [C in Counter]?: number } = {};
   startedMs: number;
@@ -90,6 +102,12 @@ export class Job {
     this.lastAdvanceMs = startedMs;
     this.#heardMs = startedMs;
     this.#isUnderWay = isUnderWay;
+  }
+
+  /** Adds what was found out about it; what it said of itself stays. */
+  complete(found: JobDescription): void {
+    this.description = completeDescription(this.description, found);
+    this.labels = new JobLabels(this.id, this.via, this.description);
   }
 
   /** Whether a report can only come from another run under the same id: it has done less than this one. */
@@ -148,9 +166,16 @@ export class Job {
     this.finishedMs = undefined;
   }
 
+  /** When its process was found to be gone, or told its exit code; undefined while it may live. */
+  get goneMs(): number | undefined {
+    return this.exitedMs ?? this.process?.goneMs;
+  }
+
   /** What it does now. */
   state(nowMs: number, stallAfterMs: number): JobState {
     if (this.outcome !== undefined) return this.outcome === "ended" ? "ended" : "lost";
+    if (this.process?.goneMs !== undefined) return "lost";
+    if (this.process?.isStopped) return "paused";
     const patienceMs = this.description.stallAfterMs ?? stallAfterMs;
     return nowMs - this.lastAdvanceMs > patienceMs ? "stalled" : "running";
   }

@@ -95,8 +95,9 @@ export class JobBoard {
     const same = this.#jobs.get(id);
     if (!same) return this.#hasRoom() ? undefined : "max_jobs";
     // One that has stalled makes way for the next of its id.
-    const isRunning = same.state(this.nowMs(), this.stallAfterMs) === "running";
-    return isRunning && same.exitCode === undefined ? "duplicate" : undefined;
+    const state = same.state(this.nowMs(), this.stallAfterMs);
+    const isAlive = state === "running" || state === "paused";
+    return isAlive && same.exitCode === undefined ? "duplicate" : undefined;
   }
 
   /** A job begins to report. */
@@ -164,12 +165,11 @@ export class JobBoard {
     for (const job of this.#jobs.values()) {
       if (job.finishedMs !== undefined) {
         if (nowMs - job.finishedMs > this.#options.jobTtlMs) this.#jobs.delete(job.id);
-      } else if (
-        job.exitedMs !== undefined && nowMs - Math.max(job.exitedMs, job.lastAdvanceMs) > EXIT_GRACE_MS
-      ) {
-        this.#finish(job, "lost");
+      } else if (nowMs - Math.max(job.goneMs ?? Infinity, job.lastAdvanceMs) > EXIT_GRACE_MS) {
+        this.#finish(job, "lost", job.process?.goneMs);
       } else if (!job.isSuspended) {
-        if (nowMs - job.lastAdvanceMs > ABANDON_AFTER_MS) this.#finish(job, "stalled");
+        const isAlive = job.process !== undefined;
+        if (!isAlive && nowMs - job.lastAdvanceMs > ABANDON_AFTER_MS) this.#finish(job, "stalled");
         else this.#sampleSpeed(job, nowMs);
       }
     }

@@ -74,6 +74,18 @@ export function describeJob(parameters: URLSearchParams): JobDescription {
   };
 }
 
+/** Returns a job's own description, completed with what was found out about it. */
+export function completeDescription(own: JobDescription, found: JobDescription): JobDescription {
+  const info = INFO_PARAMETERS.map((name) => [name, own.info[name] || found.info[name]]);
+  return {
+    info: Object.fromEntries(info) as JobDescription["info"],
+    framePixels: own.framePixels ?? found.framePixels,
+    durationSeconds: own.durationSeconds ?? found.durationSeconds,
+    targetSpeed: own.info.target_speed ? own.targetSpeed : found.targetSpeed,
+    stallAfterMs: own.stallAfterMs ?? found.stallAfterMs,
+  };
+}
+
 /** Splits a progress file's name into the job's id and its parameters. */
 export function parseFileName(name: string): { id: string; parameters: URLSearchParams } {
   const [id = "", ...query] = name.split("?");

@@ -21,7 +21,7 @@ export const JOB_METRICS = {
     name: "ffmpeg_job_state",
     type: "gauge",
     help:
-      "1 for the state the job is in: running, stalled (no counter rose for --stall-after), ended (ffmpeg said so, failed or not), lost (its reports stopped without an end).",
+      "1 for the state the job is in: running, stalled (no counter rose for --stall-after), paused (its process is stopped by a signal), ended (ffmpeg reported the end, failed or not), lost (its reports stopped without an end, or its process is gone).",
     labels: ["job_id", "state"],
   },
   exitCode: {

@@ -351,3 +351,34 @@ Deno.test("ffmpeg_job_encoding_seconds_total does not fall when the end turns ou
   board.report(job, { final: true, quantizers: [], frames: 1 }, board.nowMs() - 200);
   assertEquals(await board.value('ffmpeg_job_encoding_seconds_total{job_id="a"}'), 10);
 });
+
+Deno.test("a job whose process is stopped is paused, however long, and one whose process is gone is lost", () => {
+  const board = new TestBoard();
+  const job = board.begin("a");
+  board.send(job, { frames: 1 });
+  job.process = { pid: 7, isStopped: true };
+  board.pass(ABANDON_AFTER_MS + 1000);
+  assertEquals(job.state(board.nowMs(), board.stallAfterMs), "paused");
+  assertEquals(board.refusal("a"), "duplicate");
+  job.process = { pid: 7, isStopped: false, goneMs: board.nowMs() };
+  assertEquals(job.state(board.nowMs(), board.stallAfterMs), "lost");
+  assertEquals(board.refusal("a"), undefined);
+  board.pass(1000);
+  assertEquals(board.finished.lost, 0, "its last report may still come");
+  board.pass(2000);
+  assertEquals(board.finished.lost, 1);
+  assertEquals(job.finishedMs, job.process.goneMs);
+});
+
+Deno.test("what is found out about a job completes what it said of itself", async () => {
+  const board = new TestBoard();
+  const job = board.begin("a", { query: "encoder=libx264&duration=60" });
+  job.complete(describeJob(new URLSearchParams("encoder=h264&width=64&height=48&duration=90&framerate=25")));
+  const page = await board.page();
+  const info = /^ffmpeg_job_info\{.*$/m.exec(page)?.[0];
+  assertEquals(
+    info,
+    'ffmpeg_job_info{job_id="a",via="progress",encoder="libx264",preset="",width="64",height="48",framerate="25",duration="60",target_speed="",pid=""} 1',
+  );
+  assertEquals([job.description.framePixels, job.description.durationSeconds], [64 * 48, 60]);
+});
