@@ -4,6 +4,7 @@
  * @module
  */
 import { type Command, readCommand, splitCmdline } from "./command.ts";
+import type { JobProcess } from "./job.ts";
 import { type EncoderClass, encoderClass } from "./encoder_class.ts";
 import { parseContainer, parseInnerPid, type ProcessStat, TICKS_PER_SECOND } from "./process_files.ts";
 
@@ -24,7 +25,7 @@ export interface ProcessFiles {
 }
 
 /** An ffmpeg process. */
-export class EncoderProcess {
+export class EncoderProcess implements JobProcess {
   readonly pid: number;
   readonly startTicks: number;
   /** Its pid within its own namespace, which it reports itself when it runs in a container. */
@@ -37,7 +38,8 @@ export class EncoderProcess {
   #stat: ProcessStat;
   /** When its CPU time last rose, on the caller's clock. */
   #workedMs: number;
-  #isGone = false;
+  /** When it was found to have ended, on the caller's clock; a zombie has. */
+  goneMs: number | undefined;
 
   /** A process that was just found. */
   constructor(pid: number, stat: ProcessStat, files: ProcessFiles, nowMs: number) {
@@ -50,22 +52,18 @@ export class EncoderProcess {
     this.#firstParentPid = stat.parentPid;
     this.#stat = stat;
     this.#workedMs = nowMs;
+    this.#noticeEnd(nowMs);
   }
 
   /** Takes what the kernel shows now. */
   update(stat: ProcessStat, nowMs: number): void {
     if (stat.cpuTicks !== this.#stat.cpuTicks) this.#workedMs = nowMs;
     this.#stat = stat;
+    this.#noticeEnd(nowMs);
   }
 
-  /** It is not there any more. */
-  end(): void {
-    this.#isGone = true;
-  }
-
-  /** Whether it has ended; a zombie has. */
-  get hasEnded(): boolean {
-    return this.#isGone || this.state === "zombie";
+  #noticeEnd(nowMs: number): void {
+    if (this.state === "zombie") this.goneMs ??= nowMs;
   }
 
   /** What it does. */
@@ -73,6 +71,11 @@ export class EncoderProcess {
     const { state } = this.#stat;
     // t: stopped by a debugger; X: dead.
     return "Tt".includes(state) ? "paused" : "ZX".includes(state) ? "zombie" : "running";
+  }
+
+  /** Whether it is stopped by a signal. */
+  get isStopped(): boolean {
+    return this.state === "paused";
   }
 
   /** CPU time of all its threads, in seconds. */

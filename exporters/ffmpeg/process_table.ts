@@ -7,7 +7,7 @@
  * @module
  */
 import { EncoderProcess } from "./encoder_process.ts";
-import { parseStat, type ProcessStat, readProcessFile } from "./process_files.ts";
+import { parseStat, type ProcessStat, readProcessFile, TICKS_PER_SECOND } from "./process_files.ts";
 
 /** Longest name that the kernel keeps of a program, in bytes. */
 const MAX_NAME_LENGTH = 15;
@@ -47,7 +47,8 @@ export class ProcessTable {
   #turn = 0;
   #pageBytes: number | undefined;
   #bootMs = NaN;
-  #isFirstLook = true;
+  /** Time of the first look, in ticks since boot. */
+  #begunTicks = Infinity;
   /** CPU time of all that was followed since the first look, in seconds. It never falls. */
   cpuSeconds = 0;
   /** Whether all processes are seen: under hidepid, other users' are not, and nor is the first of all. */
@@ -72,7 +73,7 @@ export class ProcessTable {
 
   /** When a process started, in seconds since 1970 by the wall clock. */
   startSeconds({ startTicks }: EncoderProcess): number {
-    return this.#bootMs / 1000 + startTicks / 100;
+    return this.#bootMs / 1000 + startTicks / TICKS_PER_SECOND;
   }
 
   /**
@@ -82,7 +83,8 @@ export class ProcessTable {
    */
   look(): void {
     const pids = this.#list();
-    this.#readBootTime();
+    const isFirst = this.#begunTicks === Infinity;
+    this.#readUptime();
     this.seesAll = pids.has(1);
     this.excess = 0;
     this.#turn = (this.#turn + 1) % TURNS;
@@ -91,9 +93,8 @@ export class ProcessTable {
     }
     for (const pid of this.#others.keys()) if (!pids.has(pid)) this.#others.delete(pid);
     for (const pid of pids) {
-      if (!this.#processes.has(pid) && this.#isDue(pid)) this.#meet(pid);
+      if (!this.#processes.has(pid) && this.#isDue(pid)) this.#meet(pid, isFirst);
     }
-    this.#isFirstLook = false;
   }
 
   #list(): Set<number> {
@@ -111,11 +112,11 @@ export class ProcessTable {
     return other.turn === this.#turn || this.#options.nowMs() - other.firstSeenMs < YOUNG_MS;
   }
 
-  #meet(pid: number): void {
+  #meet(pid: number, isFirstLook: boolean): void {
     const folder = `${this.#options.path}/${pid}`;
     const name = this.#read(`${folder}/comm`)?.trimEnd();
     if (name === undefined) return;
-    if (!this.#names.has(name)) return this.#setAside(pid);
+    if (!this.#names.has(name)) return this.#setAside(pid, isFirstLook);
     const stat = parseStat(this.#read(`${folder}/stat`) ?? "");
     const cmdline = this.#read(`${folder}/cmdline`);
     const status = this.#read(`${folder}/status`);
@@ -129,12 +130,12 @@ export class ProcessTable {
     this.#processes.set(pid, process);
     this.#readPageSize(folder, stat);
     // What it did before this exporter began is no work of its time.
-    if (!this.#isFirstLook) this.cpuSeconds += process.cpuSeconds;
+    if (stat.startTicks >= this.#begunTicks) this.cpuSeconds += process.cpuSeconds;
   }
 
-  #setAside(pid: number): void {
+  #setAside(pid: number, isOld = false): void {
     if (this.#others.has(pid)) return;
-    this.#others.set(pid, { firstSeenMs: this.#options.nowMs(), turn: pid % TURNS });
+    this.#others.set(pid, { firstSeenMs: isOld ? -Infinity : this.#options.nowMs(), turn: pid % TURNS });
   }
 
   /** Reads what a process does now; false where it is gone, or another has its pid. */
@@ -148,7 +149,7 @@ export class ProcessTable {
   }
 
   #remove(process: EncoderProcess): void {
-    process.end();
+    process.goneMs ??= this.#options.nowMs();
     this.#processes.delete(process.pid);
   }
 
@@ -169,8 +170,9 @@ export class ProcessTable {
     this.#pageBytes = PAGE_SIZES.find((bytes) => pages > 0 && pages * bytes === virtualBytes);
   }
 
-  #readBootTime(): void {
+  #readUptime(): void {
     const uptime = Number(this.#read(`${this.#options.path}/uptime`)?.split(" ", 1)[0] ?? NaN);
+    if (this.#begunTicks === Infinity) this.#begunTicks = uptime * TICKS_PER_SECOND;
     const bootMs = (this.#options.wallClockMs ?? Date.now)() - uptime * 1000;
     // The same one as long as nobody sets the clock, so that a start does not tremble.
     if (!(Math.abs(bootMs - this.#bootMs) < 1000)) this.#bootMs = bootMs;
