@@ -8,8 +8,8 @@
  * @module
  */
 import { NvmlCollector } from "../exporters/gpu/collector.ts";
-import { NvmlDriver } from "../exporters/gpu/nvml_driver.ts";
 import { NVML_PATHS, openNvmlLibrary } from "../exporters/gpu/nvml_library.ts";
+import { SessionKeeper } from "../exporters/gpu/session_keeper.ts";
 import { XidLog } from "../exporters/gpu/xid_watcher.ts";
 import { createLogger } from "../lib/log.ts";
 import { parseFlags, UsageError } from "../lib/options.ts";
@@ -34,15 +34,17 @@ async function main(args: readonly string[]): Promise<number> {
   const recorder = new Recorder();
   const xids = new XidLog();
   const paths = options.nvml === undefined ? NVML_PATHS : [options.nvml];
-  const driver = new NvmlDriver({
+  const keeper = new SessionKeeper({
     openLibrary: () => {
       const { path, symbols } = openNvmlLibrary({ paths });
       return { path, symbols: recorder.wrap(symbols) };
     },
     xids,
     log: createLogger(),
+    processes: true,
+    measurePcie: false,
   });
-  const collector = new NvmlCollector({ driver, xids, processes: true, measurePcie: false, intervalMs: 0 });
+  const collector = new NvmlCollector({ keeper, xids, intervalMs: 0 });
   const round = async (title: string): Promise<number> => {
     await collector.collect();
     const before = await smi(options.smi);

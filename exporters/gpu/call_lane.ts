@@ -1,5 +1,5 @@
 /**
- * Calls into the driver one after the other, which the caller need not wait for for ever.
+ * Serialises driver calls; a caller can give up on one that never returns.
  *
  * A sick driver can keep a call for minutes or until the machine is reset. Nothing can end such a call, so its
  * lane stays occupied until it returns: further work is refused at once instead of queued behind it, and the
@@ -12,16 +12,13 @@
 export class CallTimeout extends Error {
   override readonly name = "CallTimeout";
 
-  /** `symbol` is the function that hangs, `afterMs` how long it has been inside. */
-  constructor(readonly symbol: string, readonly afterMs: number) {
-    super(`${symbol} has not returned for ${(afterMs / 1000).toFixed(1)} s`);
+  /**
+   * `symbol` is the function inside the driver. `isHung` says whether that one call takes long, and not only all
+   * of them together.
+   */
+  constructor(readonly symbol: string, readonly isHung: boolean) {
+    super(`${symbol} has not returned in time`);
   }
-}
-
-/** Options of {@linkcode CallLane.run}. */
-export interface LaneRunOptions {
-  /** Longest wait, in milliseconds. */
-  deadlineMs: number;
 }
 
 /** One thing at a time, such as one GPU. */
@@ -30,6 +27,7 @@ export class CallLane {
   #abandoned = false;
   #symbol = "";
   #sinceMs = 0;
+  #deadlineMs = 0;
 
   /** Whether work is inside, hung or not. */
   get occupied(): boolean {
@@ -39,7 +37,7 @@ export class CallLane {
   /**
    * Makes one call of the work under way.
    *
-   * @throws {CallTimeout} when nobody waits for that work any more
+   * @throws {CallTimeout} when the caller has given up on that work
    */
   async call<T>(symbol: string, invoke: () => Promise<T>): Promise<T> {
     if (this.#abandoned) throw this.#timeout();
@@ -53,17 +51,24 @@ export class CallLane {
   /**
    * Does work made of {@linkcode call}s.
    *
-   * @throws {CallTimeout} when it takes too long, or when earlier work is still inside
+   * @throws {CallTimeout} when it takes longer than `deadlineMs`, or when earlier work is still inside
    */
-  async run<T>(work: () => Promise<T>, { deadlineMs }: LaneRunOptions): Promise<T> {
+  async run<T>(work: () => Promise<T>, deadlineMs: number): Promise<T> {
     if (this.#occupied) throw this.#timeout();
     this.#occupied = true;
+    this.#deadlineMs = deadlineMs;
     const { promise: late, reject } = Promise.withResolvers<never>();
-    const abandon = (): void => {
-      this.#abandoned = true;
-      reject(this.#timeout());
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const wait = (): void => {
+      const dueMs = performance.now() + deadlineMs;
+      timer = setTimeout(() => {
+        // A timer this late means that this process was stopped, not that the driver hangs.
+        if (performance.now() > dueMs + deadlineMs / 2) return wait();
+        this.#abandoned = true;
+        reject(this.#timeout());
+      }, deadlineMs);
     };
-    const timer = setTimeout(abandon, deadlineMs);
+    wait();
     try {
       return await Promise.race([this.#finish(work), late]);
     } finally {
@@ -81,6 +86,6 @@ export class CallLane {
   }
 
   #timeout(): CallTimeout {
-    return new CallTimeout(this.#symbol, performance.now() - this.#sinceMs);
+    return new CallTimeout(this.#symbol, performance.now() - this.#sinceMs > this.#deadlineMs / 2);
   }
 }

@@ -1,33 +1,29 @@
 /**
- * Collects the metrics of all GPUs. A GPU that is lost or hangs costs its own series, not those of the others.
+ * Publishes the metrics of all GPUs. A GPU that is lost or hangs costs its own series, not those of the others.
  *
  * @module
  */
 import { type Collection, type Collector, type Problem, SourceError } from "../../lib/collector.ts";
 import { type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
-import { CallTimeout } from "./call_lane.ts";
-import type { ReadOptions } from "./gpu_reading.ts";
-import { GpuSamples } from "./gpu_samples.ts";
+import type { GpuLabels } from "./gpu_samples.ts";
 import { METRICS } from "./metrics.ts";
-import { adviceFor, CODE, describeCode, isFatal, mayRecover, NvmlError } from "./nvml_codes.ts";
-import type { NvmlDriver } from "./nvml_driver.ts";
-import type { GpuOutcome, NvmlSession } from "./nvml_session.ts";
+import type { NvmlVersions } from "./nvml.ts";
+import type { GpuOutcome } from "./nvml_session.ts";
+import { problemOf, problemsOf } from "./problems.ts";
+import type { SessionKeeper } from "./session_keeper.ts";
 import type { XidLog } from "./xid_watcher.ts";
 
-/** Longest wait for one GPU: what takes longer hangs. */
-export const DEADLINE_MS = 2_000;
-
 /** Options of {@linkcode NvmlCollector}. */
-export interface NvmlCollectorOptions extends ReadOptions {
-  readonly driver: NvmlDriver;
+export interface NvmlCollectorOptions {
+  readonly keeper: SessionKeeper;
   readonly xids: XidLog;
   /** Scrapes that follow one another sooner than this share a reading. */
   readonly intervalMs: number;
-  /** @default {DEADLINE_MS} */
-  readonly deadlineMs?: number;
+  /** @default {() => performance.now()} */
+  readonly monotonicMs?: () => number;
 }
 
-/** Reads all GPUs through NVML. */
+/** Publishes what a {@linkcode SessionKeeper} reads. */
 export class NvmlCollector implements Collector {
   readonly source = "nvml";
   readonly metrics: readonly MetricDefinition[] = Object.values(METRICS);
@@ -45,7 +41,7 @@ export class NvmlCollector implements Collector {
 
   /**
    * Reads all GPUs, or returns the last reading while it is fresh. A scraper that gives up early changes nothing:
-   * other scrapers share this reading, and only a call that exceeds the deadline here hangs.
+   * other scrapers share this reading, and only a call that exceeds the keeper's deadline hangs.
    */
   async collect(): Promise<Collection> {
     const atMs = this.#nowMs();
@@ -56,56 +52,23 @@ export class NvmlCollector implements Collector {
   }
 
   async #collect(): Promise<Collection> {
+    const snapshot = new Snapshot();
     try {
-      return await this.#options.driver.withSession((session) => this.#read(session));
+      const { gpus, count, versions } = await this.#options.keeper.read();
+      const problems: Problem[] = [];
+      for (const outcome of gpus) {
+        addGpu(snapshot, outcome, versions);
+        problems.push(...problemsOf(outcome));
+      }
+      if (typeof count !== "number") problems.push(problemOf("The NVIDIA driver", count.error));
+      problems.push(...this.#addDevices(snapshot, gpus));
+      const hasAnswered = gpus.some((outcome) => "reading" in outcome);
+      return { up: hasAnswered || (gpus.length === 0 && typeof count === "number"), snapshot, problems };
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
-      const snapshot = new Snapshot();
       this.#addDevices(snapshot, []);
       return { up: false, snapshot, problems: [{ reason: error.reason, message: error.message }] };
     }
-  }
-
-  async #read(session: NvmlSession): Promise<Collection> {
-    const run = { deadlineMs: this.#options.deadlineMs ?? DEADLINE_MS };
-    const [outcomes, count] = await Promise.all([
-      session.read(this.#options, run),
-      session.count(run).catch((error: unknown) => ({ error })),
-    ]);
-    const snapshot = new Snapshot();
-    const problems: Problem[] = [];
-    for (const outcome of outcomes) {
-      problems.push(...problemsOf(outcome));
-      if ("reading" in outcome) problems.push(...this.#addGpu(snapshot, outcome, session));
-    }
-    if (typeof count !== "number") problems.push(problemOf("The NVIDIA driver", count.error));
-    problems.push(...this.#addDevices(snapshot, outcomes));
-    const stale = outcomes.find((outcome) => "error" in outcome && isStale(outcome.error));
-    if (typeof count === "number" && count !== session.size) {
-      this.#options.driver.renew(`the driver has ${count} GPUs, before it had ${session.size}`);
-    } else if (stale) {
-      this.#options.driver.renew(`GPU ${stale.index} is not readable`);
-    } else if (problems.length === 0) this.#options.driver.markHealthy();
-    const answered = outcomes.some((outcome) => "reading" in outcome);
-    return { up: answered || (outcomes.length === 0 && typeof count === "number"), snapshot, problems };
-  }
-
-  /** Adds a GPU's values; returns what is wrong with them. */
-  #addGpu(snapshot: Snapshot, outcome: GpuOutcome, { versions }: NvmlSession): Problem[] {
-    if (!outcome.gpu || !("reading" in outcome)) return [];
-    const { identity } = outcome.gpu;
-    const samples = new GpuSamples(snapshot, { gpu: String(outcome.index), uuid: identity.uuid });
-    samples.addIdentity(identity, versions);
-    samples.addReading(outcome.reading);
-    if (samples.leftOut.length === 0) return [];
-    // Which metrics, not which values: garbage may be another in each scrape.
-    const metrics = samples.leftOut.join(", ");
-    return [{
-      reason: "invalid",
-      message:
-        `GPU ${outcome.index} tells values that cannot be, so they are left out: ${metrics}; compare ` +
-        `"nvidia-smi -q"; if it lasts, see "dmesg", and update the driver or reset the GPU`,
-    }];
   }
 
   /** Adds which GPUs answer, with those that were seen before; returns what is wrong with the latter. */
@@ -119,7 +82,7 @@ export class NvmlCollector implements Collector {
     const missing = [...this.#seen].filter(([uuid]) => !present.has(uuid));
     const rows = outcomes.map((outcome) => ({
       gpu: outcome.index,
-      // One that does not tell its UUID any more is the one seen there before.
+      // One whose UUID cannot be read any more is the one seen there before.
       uuid: outcome.gpu?.identity.uuid ?? takeIndex(missing, outcome.index) ?? "",
       up: "reading" in outcome,
     }));
@@ -128,7 +91,10 @@ export class NvmlCollector implements Collector {
     for (const { gpu, uuid, up } of rows) {
       const labels = { gpu: String(gpu), uuid };
       snapshot.add(METRICS.up, up ? 1 : 0, labels);
-      new GpuSamples(snapshot, labels).addXids(this.#options.xids.of(uuid));
+      for (const { xid, count, lastMs } of this.#options.xids.of(uuid)) {
+        snapshot.add(METRICS.xidErrors, count, { ...labels, xid: String(xid) });
+        snapshot.add(METRICS.xidLast, lastMs / 1000, { ...labels, xid: String(xid) });
+      }
     }
     this.#mostAtOnce = Math.max(this.#mostAtOnce, outcomes.length);
     snapshot.add(METRICS.devices, rows.filter(({ up }) => up).length);
@@ -142,53 +108,26 @@ export class NvmlCollector implements Collector {
   }
 }
 
-/** Whether a new session may bring a GPU back; none can be had while a call hangs. */
-function isStale(error: unknown): boolean {
-  return error instanceof NvmlError && mayRecover(error.code);
+/** Adds what a GPU is and the values of its reading, if there is one. */
+function addGpu(snapshot: Snapshot, outcome: GpuOutcome, versions: NvmlVersions): void {
+  if (!outcome.gpu || !("reading" in outcome)) return;
+  const { uuid, name, pciBusId, minor } = outcome.gpu.identity;
+  const { driver, nvml, cuda } = versions;
+  const labels: GpuLabels = { gpu: String(outcome.index), uuid };
+  snapshot.add(METRICS.info, 1, {
+    ...labels,
+    name: name ?? "",
+    pci_bus_id: pciBusId ?? "",
+    minor: String(minor ?? ""),
+    driver_version: driver ?? "",
+    nvml_version: nvml ?? "",
+    cuda_version: cuda ?? "",
+  });
+  outcome.reading.samples.publish(snapshot, labels);
 }
 
 /** Takes the entry with this index out of the list. */
 function takeIndex(list: [uuid: string, index: number][], index: number): string | undefined {
   const at = list.findIndex(([, known]) => known === index);
   return at < 0 ? undefined : list.splice(at, 1)[0]?.[0];
-}
-
-function problemsOf(outcome: GpuOutcome): Problem[] {
-  const name = `GPU ${outcome.index}`;
-  if ("error" in outcome) return [problemOf(name, outcome.error)];
-  const problems: Problem[] = [];
-  const failures = [...outcome.reading.failures];
-  const refused = failures.filter(([, code]) => code === CODE.noPermission);
-  if (refused.length > 0) {
-    const { reason, advice } = adviceFor(CODE.noPermission);
-    const what = `${name} refuses values that every user may read: ${describeAll(refused)}`;
-    problems.push({ reason, message: `${what}; ${advice}` });
-  }
-  const failed = failures.filter(([, code]) => code !== CODE.noPermission);
-  if (failed.length > 0) {
-    const message = `${name} does not tell all its values: ${describeAll(failed)}`;
-    problems.push({ reason: "call_failed", message });
-  }
-  return problems;
-}
-
-function describeAll(failures: readonly [symbol: string, code: number][]): string {
-  return failures.map(([symbol, code]) => `${symbol} answers ${describeCode(code)}`).join(", ");
-}
-
-function problemOf(subject: string, error: unknown): Problem {
-  if (error instanceof CallTimeout) {
-    return {
-      reason: "timeout",
-      // Not how long: the same problem must read the same from one scrape to the next.
-      message:
-        `${subject} hangs: ${error.symbol} does not return; see "dmesg", and reboot if it does not recover`,
-    };
-  }
-  if (error instanceof NvmlError) {
-    const { reason, advice } = adviceFor(error.code);
-    const state = isFatal(error.code) ? "cannot be read" : "fails";
-    return { reason, message: `${subject} ${state}: ${error.message}; ${advice}` };
-  }
-  throw error;
 }

@@ -15,8 +15,8 @@ import {
 import { type Flags, type ParsedFlags, parseDurationMs } from "../../lib/options.ts";
 import type { PageDescription } from "../../lib/page.ts";
 import { NvmlCollector } from "./collector.ts";
-import { NvmlDriver } from "./nvml_driver.ts";
 import { NVML_PATHS, type NvmlLibrary, openNvmlLibrary } from "./nvml_library.ts";
+import { SessionKeeper } from "./session_keeper.ts";
 import { XidLog } from "./xid_watcher.ts";
 
 const FLAGS = {
@@ -76,32 +76,22 @@ function start(
 ): Exporter {
   const paths = options.nvml === undefined ? NVML_PATHS : [options.nvml];
   const xids = new XidLog();
-  const driver = new NvmlDriver({
+  const keeper = new SessionKeeper({
     openLibrary: () => openLibrary(paths),
     xids,
     log,
     // Open, it stays usable without the permission.
     onOpen: () => Deno.permissions.revokeSync({ name: "ffi" }),
-  });
-  const collector = new NvmlCollector({
-    driver,
-    xids,
     processes: options.processes,
     measurePcie: options["pcie-throughput"],
-    intervalMs: options.interval,
   });
-  const open = driver.openLibrary();
-  // Attaching GPUs takes seconds where nothing else holds the driver: not in the first scrape.
-  if (open) {
-    driver.withSession(() => Promise.resolve())
-      .catch((error) => log.debug("driver does not start", { error }));
-  }
+  const isOpen = keeper.start();
   return {
-    collectors: [collector],
+    collectors: [new NvmlCollector({ keeper, xids, intervalMs: options.interval })],
     page: PAGE,
-    keep: open ? [] : paths.map((path) => ({ name: "ffi", path })),
+    keep: isOpen ? [] : paths.map((path) => ({ name: "ffi", path })),
     // A wait for Xids takes its second to end; the process need not wait for it.
-    stop: () => void driver.stop(),
+    stop: () => void keeper.stop(),
   };
 }
 

@@ -29,12 +29,13 @@ const OPEN_TO_ALL: ReadonlySet<NvmlFunction> = new Set([
 export class NvmlCalls {
   readonly symbols: NvmlSymbols;
   readonly lane: CallLane;
-  /** Codes of calls that failed though the GPU is there, since last cleared. */
-  readonly failures: Map<string, number> = new Map();
+  /** Codes of calls that failed though the GPU is there, by function, since last cleared. */
+  readonly failures: Map<string, number>;
 
-  constructor(symbols: NvmlSymbols, lane: CallLane) {
+  constructor(symbols: NvmlSymbols, lane: CallLane, failures: Map<string, number> = new Map()) {
     this.symbols = symbols;
     this.lane = lane;
+    this.failures = failures;
   }
 
   /** Whether the driver has this function. */
@@ -49,7 +50,7 @@ export class NvmlCalls {
   }
 
   /**
-   * Whether a call brought its value. Other failures than "not here" are remembered in {@linkcode failures}.
+   * Whether a call brought its value. Failures other than "not here" are kept in {@linkcode failures}.
    *
    * @throws {NvmlError} when the GPU or the driver is gone
    */

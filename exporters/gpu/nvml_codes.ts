@@ -121,7 +121,7 @@ export class NvmlError extends Error {
 
   /** `code` is the `nvmlReturn_t`, `symbol` the function that answered it. */
   constructor(readonly code: number, readonly symbol: string) {
-    super(`${symbol} answers ${describeCode(code)}`);
+    super(`${symbol} returned ${describeCode(code)}`);
   }
 }
 

@@ -6,92 +6,91 @@
  * @see https://docs.nvidia.com/deploy/nvml-api/group__nvmlFieldValueEnums.html
  * @module
  */
-import type { NvmlCalls } from "./nvml_calls.ts";
+import type { GpuSamples } from "./gpu_samples.ts";
+import { METRICS } from "./metrics.ts";
 import { CODE } from "./nvml_codes.ts";
+import type { NvmlDevice } from "./nvml_device.ts";
 import { NvmlBuffer, STRUCTS } from "./nvml_structs.ts";
+import type { PlainValue } from "./plain_values.ts";
 
-/** The fields that are read, by their number in nvml.h (`NVML_FI_DEV_…`). */
-export const FIELDS = {
-  /** ECC errors that were corrected, since the driver was loaded. */
-  eccCorrectedVolatile: 3,
-  /** ECC errors that could not be corrected, since the driver was loaded. */
-  eccUncorrectedVolatile: 4,
-  /** The same over the GPU's life. */
-  eccCorrectedAggregate: 5,
-  /** The same over the GPU's life. */
-  eccUncorrectedAggregate: 6,
-  /** Degrees Celsius. */
-  memoryTemperature: 82,
-  /** Millijoules since the driver was loaded. */
-  energy: 83,
-  pcieReplays: 94,
-  remappedRowsCorrectable: 142,
-  remappedRowsUncorrectable: 143,
-  rowRemappingPending: 144,
-  rowRemappingFailed: 145,
-  /** Bytes; since NVML 12.5. */
-  pcieTxBytes: 197,
-  /** Bytes; since NVML 12.5. */
-  pcieRxBytes: 198,
-} as const;
+/** Bytes sent and received over PCIe; since NVML 12.5. */
+export const PCIE_BYTES = { tx: 197, rx: 198 } as const;
 
-/** Name of a field. */
-export type FieldName = keyof typeof FIELDS;
+/** The fields that are values as they are, by their number in nvml.h (`NVML_FI_DEV_…`). */
+const PLAIN: readonly (Omit<PlainValue, "at" | "partOf"> & { readonly field: number })[] = [
+  { field: 3, metric: METRICS.eccErrors, labels: { kind: "corrected", scope: "volatile" } },
+  { field: 5, metric: METRICS.eccErrors, labels: { kind: "corrected", scope: "aggregate" } },
+  { field: 4, metric: METRICS.eccErrors, labels: { kind: "uncorrected", scope: "volatile" } },
+  { field: 6, metric: METRICS.eccErrors, labels: { kind: "uncorrected", scope: "aggregate" } },
+  // No card in use is at 0 °C: that is a sensor that is not there.
+  { field: 82, metric: METRICS.temperature, labels: { sensor: "memory" }, none: 0 },
+  { field: 83, metric: METRICS.energy, unit: "mJ" },
+  { field: 94, metric: METRICS.pcieReplays },
+  { field: 142, metric: METRICS.remappedRows, labels: { kind: "correctable" } },
+  { field: 143, metric: METRICS.remappedRows, labels: { kind: "uncorrectable" } },
+  { field: 144, metric: METRICS.rowRemappingPending },
+  { field: 145, metric: METRICS.rowRemappingFailed },
+];
 
-/** The values that the GPU has; 64-bit ones as bigint. */
-export type FieldValues = Readonly<Partial<Record<FieldName, number | bigint>>>;
+/** The numbers of all fields that are read. */
+export const FIELDS: readonly number[] = [...PLAIN.map(({ field }) => field), ...Object.values(PCIE_BYTES)];
 
-const NAMES = Object.keys(FIELDS) as FieldName[];
+/** The values that the GPU has, by field number; 64-bit ones as bigint. */
+export type FieldValues = ReadonlyMap<number, number | bigint>;
+
 const { size: SIZE, members: MEMBERS } = STRUCTS.nvmlFieldValue_t;
 
 /** Reads the fields of one GPU. */
 export class FieldReader {
-  readonly #calls: NvmlCalls;
-  readonly #handle: bigint;
-  readonly #list = new NvmlBuffer(NAMES.length * SIZE);
+  readonly #device: NvmlDevice;
+  readonly #list = new NvmlBuffer(FIELDS.length * SIZE);
 
-  constructor(calls: NvmlCalls, handle: bigint) {
-    this.#calls = calls;
-    this.#handle = handle;
+  constructor(device: NvmlDevice) {
+    this.#device = device;
   }
 
-  /** Reads all fields; what the GPU does not have is left out. */
-  async read(): Promise<FieldValues> {
-    for (const [index, name] of NAMES.entries()) {
-      this.#list.setU32(MEMBERS.fieldId, FIELDS[name], index * SIZE);
-      this.#list.setU32(MEMBERS.scopeId, 0, index * SIZE);
-      // Each entry has a return code of its own, and no value unless that is 0.
-      this.#list.setU32(MEMBERS.nvmlReturn, CODE.unknown, index * SIZE);
+  /** Reads all fields and adds those that are samples as they are; what the GPU does not have is absent. */
+  async read(samples: GpuSamples): Promise<FieldValues> {
+    const list = this.#list;
+    for (const [index, field] of FIELDS.entries()) {
+      list.setU32(MEMBERS.fieldId, field, index * SIZE);
+      list.setU32(MEMBERS.scopeId, 0, index * SIZE);
+      // Each entry has its own return code, and no value unless that is 0.
+      list.setU32(MEMBERS.nvmlReturn, CODE.unknown, index * SIZE);
     }
-    const values: Partial<Record<FieldName, number | bigint>> = {};
-    if (!await this.#calls.ok("nvmlDeviceGetFieldValues", this.#handle, NAMES.length, this.#list.bytes)) {
-      return values;
+    const values = new Map<number, number | bigint>();
+    const { handle } = this.#device;
+    if (await this.#device.ok("nvmlDeviceGetFieldValues", handle, FIELDS.length, list.bytes)) {
+      for (const [index, field] of FIELDS.entries()) {
+        if (list.u32(MEMBERS.nvmlReturn, index * SIZE) !== CODE.success) continue;
+        const value = this.#valueAt(index * SIZE);
+        if (value !== undefined) values.set(field, value);
+      }
     }
-    for (const [index, name] of NAMES.entries()) {
-      const base = index * SIZE;
-      if (this.#list.u32(MEMBERS.nvmlReturn, base) !== CODE.success) continue;
-      const value = this.#valueAt(base);
-      if (value !== undefined) values[name] = value;
+    for (const { field, metric, none, ...how } of PLAIN) {
+      const value = values.get(field);
+      if (value !== none) samples.add(metric, value, how);
     }
     return values;
   }
 
   /** Reads the union as its `nvmlValueType_t` says; undefined for a type that is not known. */
   #valueAt(base: number): number | bigint | undefined {
+    const at = [MEMBERS.value[0], 4] as const;
     switch (this.#list.u32(MEMBERS.valueType, base)) {
       case 0:
         return this.#list.f64(MEMBERS.value, base);
       case 1:
-        return this.#list.u32([MEMBERS.value[0], 4], base);
+        return this.#list.u32(at, base);
       case 2:
       case 3:
         return this.#list.u64(MEMBERS.value, base);
       case 4:
         return this.#list.i64(MEMBERS.value, base);
       case 5:
-        return this.#list.i32([MEMBERS.value[0], 4], base);
+        return this.#list.i32(at, base);
       case 6:
-        return this.#list.u32([MEMBERS.value[0], 4], base) & 0xffff;
+        return this.#list.u32(at, base) & 0xffff;
       default:
         return undefined;
     }

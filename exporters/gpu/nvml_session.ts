@@ -3,104 +3,92 @@
  *
  * @module
  */
-import { CallLane, type LaneRunOptions } from "./call_lane.ts";
-import { Gpu, type GpuReading, type ReadOptions } from "./gpu_reading.ts";
-import { Nvml, type NvmlVersions } from "./nvml.ts";
-import type { NvmlSymbols } from "./nvml_symbols.ts";
+import { CallLane } from "./call_lane.ts";
+import { Gpu, type GpuReading, type ReadOptions } from "./gpu.ts";
+import type { Nvml, NvmlVersions } from "./nvml.ts";
+import { NvmlCalls } from "./nvml_calls.ts";
+import { NvmlDevice } from "./nvml_device.ts";
 import { type XidLog, XidWatcher } from "./xid_watcher.ts";
-
-/** More GPUs than any machine has: a larger count is garbage. */
-const MAX_GPUS = 256;
-/** Longest wait for NVML to start or end, and for a GPU to be attached: seconds where nothing else holds the driver. */
-export const OPEN_DEADLINE_MS = 10_000;
 
 /** What came of reading one GPU: a reading, or why there is none. */
 export type GpuOutcome =
   & { readonly index: number; readonly gpu: Gpu | undefined }
   & ({ readonly reading: GpuReading } | { readonly error: unknown });
 
-/** A GPU by its index, attached or not yet. */
-class Slot {
+/** What came of reading all of them. */
+export interface SessionReading {
+  readonly versions: NvmlVersions;
+  readonly gpus: readonly GpuOutcome[];
+  /** How many GPUs the driver has now, or why it does not say. */
+  readonly count: number | { readonly error: unknown };
+}
+
+/** A GPU's place in the driver's list. The GPU is attached when it first answers. */
+class GpuSlot {
   readonly index: number;
-  readonly lane = new CallLane();
-  readonly #symbols: NvmlSymbols;
   readonly #watcher: XidWatcher;
+  readonly #calls: NvmlCalls;
   gpu: Gpu | undefined;
 
-  constructor(symbols: NvmlSymbols, index: number, watcher: XidWatcher) {
-    this.#symbols = symbols;
+  constructor(calls: NvmlCalls, index: number, watcher: XidWatcher) {
+    this.#calls = calls;
     this.index = index;
     this.#watcher = watcher;
   }
 
-  async read(options: ReadOptions, run: LaneRunOptions): Promise<GpuOutcome> {
+  get lane(): CallLane {
+    return this.#calls.lane;
+  }
+
+  async read(options: ReadOptions, deadlineMs: number): Promise<GpuOutcome> {
     try {
-      const reading = await this.lane.run(async () => await (await this.#attached()).read(options), run);
+      const reading = await this.lane.run(async () => await (await this.attach()).read(options), deadlineMs);
       return { index: this.index, gpu: this.gpu, reading };
     } catch (error) {
       return { index: this.index, gpu: this.gpu, error };
     }
   }
 
-  async attach(deadlineMs: number): Promise<void> {
-    try {
-      await this.lane.run(() => this.#attached(), { deadlineMs });
-    } catch {
-      // The next reading meets the same and says so.
-    }
-  }
-
-  async #attached(): Promise<Gpu> {
+  async attach(): Promise<Gpu> {
     if (this.gpu) return this.gpu;
-    const device = await Nvml.attach(this.#symbols, this.lane, this.index);
+    const device = await NvmlDevice.attach(this.#calls, this.index);
     const gpu = await Gpu.identify(device);
     await this.#watcher.register(device);
     return this.gpu = gpu;
   }
 }
 
-/** Options of {@linkcode NvmlSession.open}. */
-export interface SessionOptions {
-  readonly symbols: NvmlSymbols;
-  /** The calls that concern no single GPU; the same for all sessions. */
-  readonly nvml: Nvml;
-  /** The lane of these calls. */
-  readonly lane: CallLane;
-  readonly xids: XidLog;
-  /** @default {OPEN_DEADLINE_MS} */
-  readonly deadlineMs?: number | undefined;
-}
-
 /** An open session. */
 export class NvmlSession {
-  readonly versions: NvmlVersions;
+  readonly #versions: NvmlVersions;
   readonly #nvml: Nvml;
-  readonly #lane: CallLane;
-  readonly #slots: readonly Slot[];
+  readonly #slots: readonly GpuSlot[];
   readonly #watcher: XidWatcher;
 
   private constructor(
     nvml: Nvml,
-    lane: CallLane,
-    parts: { versions: NvmlVersions; slots: readonly Slot[]; watcher: XidWatcher },
+    parts: { versions: NvmlVersions; slots: readonly GpuSlot[]; watcher: XidWatcher },
   ) {
     this.#nvml = nvml;
-    this.#lane = lane;
-    this.versions = parts.versions;
+    this.#versions = parts.versions;
     this.#slots = parts.slots;
     this.#watcher = parts.watcher;
   }
 
-  /** Starts NVML and attaches every GPU that can be. @throws {NvmlError | CallTimeout} when there is no driver */
-  static async open(options: SessionOptions): Promise<NvmlSession> {
-    const { symbols, nvml, lane, xids, deadlineMs = OPEN_DEADLINE_MS } = options;
-    const slots: Slot[] = [];
+  /**
+   * Starts NVML and attaches every GPU that can be, waiting `deadlineMs` at most for each.
+   *
+   * @throws {NvmlError | CallTimeout} when there is no driver
+   */
+  static async open(nvml: Nvml, xids: XidLog, deadlineMs: number): Promise<NvmlSession> {
+    const { symbols, lane } = nvml;
+    const slots: GpuSlot[] = [];
     const { versions, count, watcher } = await lane.run(async () => {
       await nvml.init();
       try {
         const versions = await nvml.versions();
         const count = await nvml.deviceCount();
-        const watcher = await XidWatcher.create(symbols, ({ handle, xid }) => {
+        const watcher = await XidWatcher.create(symbols, (handle, xid) => {
           const gpu = slots.find(({ gpu }) => gpu?.handle === handle)?.gpu;
           if (gpu) xids.add(gpu.identity.uuid, xid);
         });
@@ -109,13 +97,14 @@ export class NvmlSession {
         await nvml.shutdown();
         throw error;
       }
-    }, { deadlineMs });
-    for (let index = 0; index < Math.min(count, MAX_GPUS); index++) {
-      slots.push(new Slot(symbols, index, watcher));
+    }, deadlineMs);
+    for (let index = 0; index < count; index++) {
+      slots.push(new GpuSlot(new NvmlCalls(symbols, new CallLane()), index, watcher));
     }
-    await Promise.all(slots.map((slot) => slot.attach(deadlineMs)));
+    // One that cannot be attached is tried again by the next reading, which reports why.
+    await Promise.allSettled(slots.map((slot) => slot.lane.run(() => slot.attach(), deadlineMs)));
     watcher.start();
-    return new NvmlSession(nvml, lane, { versions, slots, watcher });
+    return new NvmlSession(nvml, { versions, slots, watcher });
   }
 
   /** How many GPUs there were when the session began. */
@@ -123,19 +112,19 @@ export class NvmlSession {
     return this.#slots.length;
   }
 
-  /** Whether a call is inside the library: a collection is under way, or a call hangs. */
+  /** Whether a call is inside the library: a reading is under way, or a call hangs. */
   get occupied(): boolean {
-    return this.#lane.occupied || this.#slots.some(({ lane }) => lane.occupied);
+    return this.#nvml.lane.occupied || this.#slots.some(({ lane }) => lane.occupied);
   }
 
-  /** How many GPUs the driver has now. @throws {NvmlError | CallTimeout} */
-  async count(run: LaneRunOptions): Promise<number> {
-    return Math.min(await this.#lane.run(() => this.#nvml.deviceCount(), run), MAX_GPUS);
-  }
-
-  /** Reads every GPU, all at once, each in its own lane. */
-  async read(options: ReadOptions, run: LaneRunOptions): Promise<GpuOutcome[]> {
-    return await Promise.all(this.#slots.map((slot) => slot.read(options, run)));
+  /** Reads every GPU, all at once, each in its own lane, waiting `deadlineMs` at most. */
+  async read(options: ReadOptions, deadlineMs: number): Promise<SessionReading> {
+    const [count, ...gpus] = await Promise.all([
+      this.#nvml.lane.run(() => this.#nvml.deviceCount(), deadlineMs)
+        .catch((error: unknown) => ({ error })),
+      ...this.#slots.map((slot) => slot.read(options, deadlineMs)),
+    ]);
+    return { versions: this.#versions, gpus, count };
   }
 
   /** Ends the wait for Xids, which {@linkcode close} needs; takes about a second. */
@@ -147,11 +136,11 @@ export class NvmlSession {
    * Ends the session. Returns false and leaves it open while a call is inside the library: ending it then is
    * undefined.
    *
-   * @throws {CallTimeout} when ending hangs
+   * @throws {CallTimeout} when ending takes longer than `deadlineMs`
    */
-  async close(): Promise<boolean> {
+  async close(deadlineMs: number): Promise<boolean> {
     if (this.occupied) return false;
-    await this.#lane.run(() => this.#nvml.shutdown(), { deadlineMs: OPEN_DEADLINE_MS });
+    await this.#nvml.lane.run(() => this.#nvml.shutdown(), deadlineMs);
     return true;
   }
 }

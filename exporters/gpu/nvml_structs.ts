@@ -8,7 +8,7 @@
  */
 
 /** Where a member lies in its struct, in bytes. */
-export type Member = readonly [offset: number, size: 4 | 8 | 16 | 32];
+export type Member<S extends number = 4 | 8 | 16 | 32> = readonly [offset: number, size: S];
 
 /** A struct: its size in bytes, its `version` value where it has one, its members. */
 export interface StructLayout {
@@ -140,32 +140,37 @@ export class NvmlBuffer {
   }
 
   /** Reads a 4-byte unsigned member of the struct at `base`. */
-  u32([offset]: readonly [number, 4], base = 0): number {
+  u32([offset]: Member<4>, base = 0): number {
     return this.#view.getUint32(base + offset, true);
   }
 
+  /** Reads an unsigned member of either size. */
+  unsigned([offset, size]: Member<4 | 8>): number | bigint {
+    return size === 4 ? this.u32([offset, size]) : this.u64([offset, size]);
+  }
+
   /** Reads a 4-byte signed member. */
-  i32([offset]: readonly [number, 4], base = 0): number {
+  i32([offset]: Member<4>, base = 0): number {
     return this.#view.getInt32(base + offset, true);
   }
 
   /** Reads an 8-byte unsigned member. */
-  u64([offset]: readonly [number, 8], base = 0): bigint {
+  u64([offset]: Member<8>, base = 0): bigint {
     return this.#view.getBigUint64(base + offset, true);
   }
 
   /** Reads an 8-byte signed member. */
-  i64([offset]: readonly [number, 8], base = 0): bigint {
+  i64([offset]: Member<8>, base = 0): bigint {
     return this.#view.getBigInt64(base + offset, true);
   }
 
   /** Reads an 8-byte floating-point member. */
-  f64([offset]: readonly [number, 8], base = 0): number {
+  f64([offset]: Member<8>, base = 0): number {
     return this.#view.getFloat64(base + offset, true);
   }
 
   /** Writes a 4-byte member. */
-  setU32([offset]: readonly [number, 4], value: number, base = 0): void {
+  setU32([offset]: Member<4>, value: number, base = 0): void {
     this.#view.setUint32(base + offset, value, true);
   }
 
@@ -178,6 +183,6 @@ export class NvmlBuffer {
 }
 
 /** A lone out-parameter, at the start of its buffer. */
-export const AT_START_4: readonly [0, 4] = [0, 4];
+export const AT_START_4: Member<4> = [0, 4];
 /** A lone 8-byte out-parameter. */
-export const AT_START_8: readonly [0, 8] = [0, 8];
+export const AT_START_8: Member<8> = [0, 8];

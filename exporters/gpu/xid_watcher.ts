@@ -1,17 +1,20 @@
 /**
- * Counts the Xids of the GPUs. The driver tells each once, to whoever waits at that moment, so a wait is always
- * under way on a thread of its own.
+ * Counts the Xids of the GPUs. The driver reports each once, to whoever waits at that moment, so a wait is always
+ * under way on its own thread.
  *
  * Xids: https://docs.nvidia.com/deploy/xid-errors/
  *
  * @module
  */
 import { CallLane } from "./call_lane.ts";
-import { Nvml, type NvmlEvent } from "./nvml.ts";
-import { CODE, NvmlError } from "./nvml_codes.ts";
+import { NvmlCalls } from "./nvml_calls.ts";
+import { CODE, isAbsent } from "./nvml_codes.ts";
 import type { NvmlDevice } from "./nvml_device.ts";
+import { AT_START_8, NvmlBuffer, STRUCTS } from "./nvml_structs.ts";
 import type { NvmlSymbols } from "./nvml_symbols.ts";
 
+/** `nvmlEventTypeXidCriticalError`. */
+const XID_EVENT = 0x8n;
 /** One wait, in milliseconds: how long ending may take. */
 const WAIT_MS = 1000;
 /** A wait that fails, as it does while a GPU is lost, fails at once: it is not repeated sooner than this. */
@@ -52,31 +55,40 @@ export class XidLog {
   }
 }
 
+/** Is called with the handle of the GPU and the number of its Xid; 999 where the driver does not say. */
+export type OnXid = (handle: bigint, xid: number) => void;
+
 /** Waits for Xids within one session with the driver. */
 export class XidWatcher {
-  readonly #nvml: Nvml;
-  /** The event set that GPUs are registered in; undefined where the driver has none. */
+  readonly #calls: NvmlCalls;
+  /** `nvmlEventSet_t` that GPUs are registered in; undefined where the driver has no events. */
   readonly #set: bigint | undefined;
-  readonly #onXid: (event: NvmlEvent) => void;
+  readonly #onXid: OnXid;
   readonly #stop = new AbortController();
   #loop: Promise<void> = Promise.resolve();
 
-  private constructor(nvml: Nvml, set: bigint | undefined, onXid: (event: NvmlEvent) => void) {
-    this.#nvml = nvml;
+  private constructor(calls: NvmlCalls, set: bigint | undefined, onXid: OnXid) {
+    this.#calls = calls;
     this.#set = set;
     this.#onXid = onXid;
   }
 
   /** Creates the event set; {@linkcode start} begins to wait. */
-  static async create(symbols: NvmlSymbols, onXid: (event: NvmlEvent) => void): Promise<XidWatcher> {
-    const nvml = new Nvml(symbols, new CallLane());
-    return new XidWatcher(nvml, await nvml.createEventSet(), onXid);
+  static async create(symbols: NvmlSymbols, onXid: OnXid): Promise<XidWatcher> {
+    const calls = new NvmlCalls(symbols, new CallLane());
+    const out = new NvmlBuffer(8);
+    const set = await calls.ok("nvmlEventSetCreate", out.bytes) ? out.u64(AT_START_8) : undefined;
+    return new XidWatcher(calls, set, onXid);
   }
 
-  /** Includes a GPU. A set that this spoils is not waited on any more: its session goes on without Xids. */
+  /**
+   * Includes a GPU. One that has no Xids leaves the set as it was. Where registering fails, the set is undefined
+   * and no longer waited on: its session goes on without Xids.
+   */
   async register(device: NvmlDevice): Promise<void> {
     if (this.#set === undefined || this.#stop.signal.aborted) return;
-    if (!await Nvml.registerXids(device, this.#set)) this.#stop.abort();
+    const code = await device.code("nvmlDeviceRegisterEvents", device.handle, XID_EVENT, this.#set);
+    if (code !== CODE.success && !isAbsent(code)) this.#stop.abort();
   }
 
   /** Begins to wait, once the GPUs are registered. */
@@ -91,17 +103,17 @@ export class XidWatcher {
   }
 
   async #watch(set: bigint): Promise<void> {
+    const { size, members } = STRUCTS.nvmlEventData_t;
+    const event = new NvmlBuffer(size);
     while (!this.#stop.signal.aborted) {
-      try {
-        const event = await this.#nvml.waitForXid(set, WAIT_MS);
-        if (event) this.#onXid(event);
-      } catch (error) {
-        if (!(error instanceof NvmlError)) throw error;
-        if (error.code === CODE.functionNotFound) break;
-        await pause(PAUSE_MS, this.#stop.signal);
-      }
+      const code = await this.#calls.code("nvmlEventSetWait_v2", set, event.bytes, WAIT_MS);
+      if (code === CODE.functionNotFound) break;
+      if (code === CODE.success) {
+        if (event.u64(members.eventType) !== XID_EVENT) continue;
+        this.#onXid(event.u64(members.device), Number(event.u64(members.eventData)));
+      } else if (code !== CODE.timeout) await pause(PAUSE_MS, this.#stop.signal);
     }
-    await this.#nvml.freeEventSet(set);
+    await this.#calls.code("nvmlEventSetFree", set);
   }
 }
 

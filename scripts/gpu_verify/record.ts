@@ -123,7 +123,7 @@ export class Recorder {
   #recordFields(scope: string, list: DataView | undefined, code: number): void {
     if (!list || code !== 0) return;
     const { size, members: m } = STRUCTS.nvmlFieldValue_t;
-    for (let base = 0; base < Object.keys(FIELDS).length * size; base += size) {
+    for (let base = 0; base < FIELDS.length * size; base += size) {
       const answered = list.getUint32(base + m.nvmlReturn[0], true);
       const value = list.getBigUint64(base + m.value[0], true);
       const type = list.getUint32(base + m.valueType[0], true);

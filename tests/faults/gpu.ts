@@ -42,7 +42,7 @@ export const GPU_FAULTS: FaultSet<GpuRig> = {
       values: "withheld",
       up: 1,
       reason: "permission",
-      health: "GPU 0 fails: nvmlDeviceGetPowerUsage answers NO_PERMISSION (4); let this user open",
+      health: "GPU 0 is unavailable: nvmlDeviceGetPowerUsage returned NO_PERMISSION (4); let this user open",
       metrics: "`gpu_up` 0 for it; the other GPU goes on",
       inject: (rig) => rig.answer("gpu0 * !4"),
       check: assertOtherGpu,
@@ -84,7 +84,7 @@ export const GPU_FAULTS: FaultSet<GpuRig> = {
       values: "withheld",
       up: 1,
       reason: "lost",
-      health: "GPU 0 cannot be read",
+      health: "GPU 0 is unavailable",
       metrics: "`gpu_up` 0 for it; the other GPU goes on",
       inject: (rig) => rig.answer("gpu0 * !15"),
       check: assertOtherGpu,
@@ -107,7 +107,7 @@ export const GPU_FAULTS: FaultSet<GpuRig> = {
       what: "a name that is no text, 5,000 NVENC sessions claimed",
       values: "goes on",
       reason: "call_failed",
-      health: "GPU 0 does not tell all its values",
+      health: "GPU 0: some readings failed",
       metrics: "the sessions are absent",
       inject: (rig) =>
         rig.answer(
@@ -123,7 +123,7 @@ export const GPU_FAULTS: FaultSet<GpuRig> = {
         "an encoder that works 2,619 %, 4,294,967,295 °C, more memory used than there is, every clock event",
       values: "goes on",
       reason: "invalid",
-      health: "GPU 0 tells values that cannot be, so they are left out: gpu_temperature_celsius, gpu_enc",
+      health: "GPU 0 reports impossible values, which are omitted: gpu_temperature_celsius, gpu_enc",
       metrics: "these values are absent",
       inject: (rig) =>
         rig.answer(

@@ -10,16 +10,16 @@ Deno.test("CallLane.run() gives up on a call that hangs, and refuses more until 
     await lane.call("nvmlSecond", () => (made.push("second"), Promise.resolve(0)));
     return first;
   };
-  const error = await assertRejects(() => lane.run(work, { deadlineMs: 10 }), CallTimeout, "nvmlFirst");
+  const error = await assertRejects(() => lane.run(work, 10), CallTimeout, "nvmlFirst");
   assertEquals(error.symbol, "nvmlFirst");
   assertEquals(lane.occupied, true);
-  await assertRejects(() => lane.run(work, { deadlineMs: 10 }), CallTimeout, "nvmlFirst has not returned");
+  await assertRejects(() => lane.run(work, 10), CallTimeout, "nvmlFirst has not returned");
   assertEquals(made, ["first"]);
   hung.resolve(7);
   await hung.promise;
   await new Promise((resolve) => setTimeout(resolve));
   assertEquals(lane.occupied, false);
-  assertEquals(await lane.run(work, { deadlineMs: 1000 }), 7);
+  assertEquals(await lane.run(work, 1000), 7);
   // The work that nobody waited for made no further call.
   assertEquals(made, ["first", "first", "second"]);
 });
@@ -27,7 +27,7 @@ Deno.test("CallLane.run() gives up on a call that hangs, and refuses more until 
 Deno.test("CallLane.run() hands on what the work throws, and is free again", async () => {
   const lane = new CallLane();
   await assertRejects(
-    () => lane.run(() => Promise.reject(new Error("no")), { deadlineMs: 1000 }),
+    () => lane.run(() => Promise.reject(new Error("no")), 1000),
     Error,
     "no",
   );

@@ -151,7 +151,7 @@ Deno.test({
     await eventually(async () => {
       const { page, collection } = await test.collect();
       assertEquals(collection.up, false);
-      assertStringIncludes(collection.problems[0]?.message ?? "", "Cannot use the NVIDIA driver");
+      assertStringIncludes(collection.problems[0]?.message ?? "", "The NVIDIA driver is unavailable");
       assertEquals(up(page, 0), 0);
       assertEquals(sampleOf(page, "gpu_devices"), 0);
       assertEquals(sampleOf(page, "gpu_expected_devices"), 1);
@@ -326,8 +326,8 @@ Deno.test({
     assertEquals([collection.up, up(page, 0), power(page, 0)], [true, 1, 1]);
     assertEquals(collection.problems, [{
       reason: "call_failed",
-      message: "GPU 0 does not tell all its values: nvmlDeviceGetTemperatureV answers UNKNOWN (999), " +
-        "nvmlDeviceGetTemperature answers UNKNOWN (999)",
+      message: "GPU 0: some readings failed: nvmlDeviceGetTemperatureV returned UNKNOWN (999), " +
+        'nvmlDeviceGetTemperature returned UNKNOWN (999); see "nvidia-smi -q" and "dmesg"',
     }]);
     assertEquals(page.includes("gpu_temperature_celsius"), false);
     assertEquals(page.includes("gpu_utilization_ratio"), false);
@@ -416,18 +416,17 @@ Deno.test({
     assertEquals(series, ["gpu_devices", "gpu_expected_devices", "gpu_info", "gpu_processes", "gpu_up"]);
     assertEquals(collection.problems, [{
       reason: "invalid",
-      message: "GPU 0 tells values that cannot be, so they are left out: gpu_power_watts, " +
-        "gpu_power_limit_watts, gpu_energy_joules_total, gpu_temperature_celsius, gpu_fan_speed_ratio, " +
-        "gpu_utilization_ratio, gpu_memory_utilization_ratio, gpu_encoder_utilization_ratio, " +
-        "gpu_decoder_utilization_ratio, gpu_jpeg_utilization_ratio, gpu_ofa_utilization_ratio, " +
-        "gpu_memory_total_bytes, gpu_memory_used_bytes, gpu_memory_free_bytes, gpu_memory_reserved_bytes, " +
-        "gpu_clock_hertz, gpu_clock_max_hertz, gpu_performance_state, gpu_clocks_event_reason, " +
-        "gpu_pcie_throughput_bytes_per_second, gpu_pcie_link_generation, gpu_pcie_link_width, " +
-        "gpu_pcie_replays_total, gpu_ecc_errors_total, gpu_remapped_rows, gpu_row_remapping_pending, " +
-        "gpu_row_remapping_failed, gpu_encoder_sessions, gpu_encoder_average_fps, " +
-        "gpu_encoder_average_latency_seconds, gpu_encoder_session_fps, gpu_encoder_session_latency_seconds, " +
-        'gpu_encoder_capacity_ratio; compare "nvidia-smi -q"; if it lasts, see "dmesg", and update the ' +
-        "driver or reset the GPU",
+      message: "GPU 0 reports impossible values, which are omitted: gpu_clock_max_hertz, gpu_power_watts, " +
+        "gpu_power_limit_watts, gpu_temperature_celsius, gpu_utilization_ratio, gpu_memory_utilization_ratio, " +
+        "gpu_encoder_utilization_ratio, gpu_decoder_utilization_ratio, gpu_jpeg_utilization_ratio, " +
+        "gpu_ofa_utilization_ratio, gpu_memory_total_bytes, gpu_memory_used_bytes, gpu_memory_free_bytes, " +
+        "gpu_memory_reserved_bytes, gpu_clock_hertz, gpu_performance_state, gpu_pcie_link_generation, " +
+        "gpu_pcie_link_width, gpu_encoder_capacity_ratio, gpu_fan_speed_ratio, gpu_clocks_event_reason, " +
+        "gpu_ecc_errors_total, gpu_energy_joules_total, gpu_pcie_replays_total, gpu_remapped_rows, " +
+        "gpu_row_remapping_pending, gpu_row_remapping_failed, gpu_pcie_throughput_bytes_per_second, " +
+        "gpu_encoder_session_fps, gpu_encoder_session_latency_seconds, gpu_encoder_sessions, " +
+        "gpu_encoder_average_fps, gpu_encoder_average_latency_seconds; compare with " +
+        '"nvidia-smi -q"; if it lasts, see "dmesg", and update the driver or reset the GPU',
     }]);
   },
 });
@@ -443,7 +442,7 @@ Deno.test({
       sampleOf(page, `gpu_memory_${part}_bytes{`)
     );
     assertEquals(bytes, [8000, undefined, 8000, 0]);
-    assertStringIncludes(collection.problems[0]?.message ?? "", "left out: gpu_memory_used_bytes;");
+    assertStringIncludes(collection.problems[0]?.message ?? "", "omitted: gpu_memory_used_bytes;");
   },
 });
 
@@ -506,7 +505,7 @@ Deno.test({
     assertEquals(collection.problems.map(({ reason }) => reason), ["permission"]);
     assertStringIncludes(
       collection.problems[0]?.message ?? "",
-      "GPU 0 refuses values that every user may read: nvmlDeviceGetTemperatureV answers NO_PERMISSION (4); let",
+      "GPU 0 refuses values that every user may read: nvmlDeviceGetTemperatureV returned NO_PERMISSION (4); let",
     );
     stub.script = machine(1);
     assertEquals((await test.collect()).collection.problems, []);

@@ -46,7 +46,7 @@ Deno.test({
     });
     await assertGolden("gpu/lost", page.replace(/^(gpu_xid_last_timestamp_seconds\{.*\}) \S+$/gm, "$1 0"));
     const { sources: [source] } = await exporter.health();
-    assertStringIncludes(source?.reason ?? "", "GPU 2 cannot be read:");
+    assertStringIncludes(source?.reason ?? "", "GPU 2 is unavailable:");
     assertStringIncludes(source?.reason ?? "", "GPU_IS_LOST (15)");
   },
 });

@@ -4,9 +4,9 @@
  * @module
  */
 import { NvmlCollector } from "../../exporters/gpu/collector.ts";
-import { NvmlDriver } from "../../exporters/gpu/nvml_driver.ts";
 import { openNvmlLibrary } from "../../exporters/gpu/nvml_library.ts";
 import type { NvmlSymbols } from "../../exporters/gpu/nvml_symbols.ts";
+import { SessionKeeper } from "../../exporters/gpu/session_keeper.ts";
 import { XidLog } from "../../exporters/gpu/xid_watcher.ts";
 import type { Collection } from "../../lib/collector.ts";
 import { Exposition } from "../../lib/exposition.ts";
@@ -36,29 +36,22 @@ export interface OpenCollectorOptions {
 /** Opens a collector. */
 export function openCollector(
   source: NvmlStub | NvmlSymbols,
-  { openDeadlineMs = 10_000, monotonicMs: clock = () => performance.now(), ...options }:
-    OpenCollectorOptions = {},
+  { intervalMs = 0, monotonicMs: clock = () => performance.now(), ...options }: OpenCollectorOptions = {},
 ): TestCollector {
   const xids = new XidLog();
   let advancedMs = 0;
   const monotonicMs = (): number => clock() + advancedMs;
-  const driver = new NvmlDriver({
+  const keeper = new SessionKeeper({
     openLibrary: () =>
       "nvmlInit_v2" in source ? { path: "fake", symbols: source } : openNvmlLibrary({ paths: [source.path] }),
     xids,
     log: createLogger({ write: () => {} }),
-    monotonicMs,
-    openDeadlineMs,
-  });
-  const collector = new NvmlCollector({
-    driver,
-    xids,
     processes: false,
     measurePcie: false,
-    intervalMs: 0,
-    monotonicMs,
     ...options,
+    monotonicMs,
   });
+  const collector = new NvmlCollector({ keeper, xids, intervalMs, monotonicMs });
   return {
     collector,
     async collect(): Promise<{ collection: Collection; page: string }> {
@@ -66,7 +59,7 @@ export function openCollector(
       return { collection, page: await new Exposition().render([collection.snapshot], "text") };
     },
     advance: (ms) => advancedMs += ms,
-    [Symbol.asyncDispose]: () => driver.stop(),
+    [Symbol.asyncDispose]: () => keeper.stop(),
   };
 }
 
