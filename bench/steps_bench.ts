@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { denoFlags, type ExporterName } from "../exporters/catalog.ts";
-import { grantFlags, grantsFor } from "../exporters/grants.ts";
+import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
+import { DENO_FLAGS, denoFlags } from "../lib/command_line.ts";
 import { bundleExporter } from "../scripts/compile.ts";
 import { exporterCommand } from "../scripts/start.ts";
 import { setupFlags } from "../tests/support/exporter_process.ts";
@@ -30,7 +30,7 @@ const ROUNDS = 5;
 const JOBS = 1000;
 const BUNDLES = "dist/bench";
 /** V8's flags of the tasks, the same for all exporters. */
-const TASK_V8_FLAGS = denoFlags("cpu").find((flag) => flag.startsWith("--v8-flags=")) ?? "";
+const TASK_V8_FLAGS = DENO_FLAGS.find((flag) => flag.startsWith("--v8-flags=")) ?? "";
 
 type Variant = () => Promise<Row>;
 
@@ -104,7 +104,7 @@ function exporter(name: ExporterName, bundle?: string): Variant {
   const flags = [`--port=${PORT}`];
   const args = bundle === undefined
     ? exporterCommand(name, flags).args
-    : ["run", "--no-config", "--no-lock", ...grantFlags(name, grantsFor(name, flags)), bundle, ...flags];
+    : ["run", "--no-config", "--no-lock", ...denoFlags(CATALOG[name], flags), bundle, ...flags];
   return () => withTarget(args, footprint);
 }
 

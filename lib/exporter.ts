@@ -1,70 +1,23 @@
 /**
- * The life of an exporter: flags, start, listen, give permissions back, serve, stop.
+ * The life of an exporter: read flags, start, listen, revoke permissions, serve, stop.
  *
  * Exit codes: 0 after SIGTERM, SIGINT, `--help` and `--version`; 1 when it cannot listen, or not any more;
  * 2 for wrong flags.
  *
  * @module
  */
-import { CATALOG, denoFlags, type ExporterName, VERSION } from "../exporters/catalog.ts";
-import { type Collector, CollectorRunner } from "./collector.ts";
-import { createLogger, LOG_FORMATS, LOG_LEVELS, type Logger } from "./log.ts";
-import {
-  describeFlags,
-  type Flags,
-  type ListenAddress,
-  oneOf,
-  type ParsedFlags,
-  parseFlags,
-  parseListenAddress,
-  parsePort,
-  UsageError,
-} from "./options.ts";
-import type { PageDescription } from "./page.ts";
-import { dropPermissions, refusalOf } from "./permissions.ts";
+import { CollectorRunner } from "./collector.ts";
+import { type CommandLine, readCommandLine } from "./command_line.ts";
+import { permissionDescriptors } from "./grants.ts";
+import { helpText } from "./help.ts";
+import { acceptFailure, ListenError, listenOn } from "./listen.ts";
+import { createLogger, type Logger } from "./log.ts";
+import { type Flags, formatAddress, UsageError } from "./options.ts";
+import { retainPermissions } from "./permissions.ts";
+import type { Exporter, ExporterProgram } from "./program.ts";
 import { SelfMetrics } from "./self_metrics.ts";
 import { createHandler } from "./server.ts";
-import type { AnswerOptions, FetchHandler } from "./web/fetch_adapter.ts";
 import type { Web } from "./web/mod.ts";
-
-/** An exporter that was started: what the server shows of it. */
-export interface Exporter {
-  readonly collectors: readonly Collector[];
-  readonly page: PageDescription;
-  /** Permissions that it needs as long as it runs; every other one is given back. */
-  readonly keep?: readonly Deno.PermissionDescriptor[];
-  /** Routes of its own, asked before the common ones; undefined: not one of them. */
-  handle?(
-    request: Request,
-    info: Deno.ServeHandlerInfo<Deno.NetAddr>,
-  ): Response | Promise<Response> | undefined;
-  /** Paths among these routes that need no password where a web configuration asks for one. */
-  readonly openPaths?: readonly string[];
-  /** Listens in place of `Deno.serve`, where no web configuration asks for TLS. */
-  listen?(options: ListenOptions): Server | Promise<Server>;
-  /** Ends what it does in the background. */
-  stop?(): void | Promise<void>;
-}
-
-/** What a server needs. */
-export interface ListenOptions extends ListenAddress, AnswerOptions {}
-
-/** What an exporter is started with. */
-export interface ExporterContext {
-  readonly log: Logger;
-  readonly simulated: boolean;
-}
-
-/** An exporter as a program. */
-export interface ExporterProgram<F extends Flags = Flags> {
-  readonly name: ExporterName;
-  /** What it does, in a sentence, for `--help`. */
-  readonly summary: string;
-  /** Its flags beyond those that every exporter has. */
-  readonly flags: F;
-  /** Starts it. @throws {UsageError} when flags do not go together */
-  start(options: ParsedFlags<F>, context: ExporterContext): Exporter | Promise<Exporter>;
-}
 
 /** Options of {@linkcode runExporter}. */
 export interface RunOptions {
@@ -73,44 +26,6 @@ export interface RunOptions {
   /** The commit that it was compiled from, for `--version`. */
   commit?: string;
 }
-
-const COMMON_FLAGS = {
-  "port": {
-    placeholder: "N",
-    help: "TCP port to listen on; 0 takes a free one and prints it",
-    parse: parsePort,
-  },
-  "host": { placeholder: "ADDR", help: "address to listen on (default 0.0.0.0)" },
-  "web.listen-address": {
-    placeholder: "HOST:PORT",
-    help: "the same in one, in place of --port and --host",
-    parse: parseListenAddress,
-  },
-  "web.telemetry-path": {
-    placeholder: "PATH",
-    help: "path of the metrics page",
-    parse: parsePath,
-    default: "/metrics",
-  },
-  "web.config.file": {
-    placeholder: "FILE",
-    help: "TLS, basic auth and headers, in the format of Prometheus's own exporters",
-  },
-  "log.level": {
-    placeholder: "LEVEL",
-    help: LOG_LEVELS.join(", "),
-    parse: oneOf(LOG_LEVELS),
-    default: "info",
-  },
-  "log.format": {
-    placeholder: "FORMAT",
-    help: LOG_FORMATS.join(", "),
-    parse: oneOf(LOG_FORMATS),
-    default: "logfmt",
-  },
-  "version": { help: "print the version and exit" },
-  "help": { help: "print this and exit" },
-} as const satisfies Flags;
 
 /** Time that requests in flight have to end once the exporter is told to stop, in milliseconds. */
 const STOP_DEADLINE_MS = 700;
@@ -124,50 +39,41 @@ export async function runExporter<F extends Flags>(
   args: readonly string[],
   { simulated, commit }: RunOptions = {},
 ): Promise<number> {
-  const { artifact } = CATALOG[program.name];
+  const { manifest, project } = program;
   try {
-    const flags = { ...program.flags, ...COMMON_FLAGS };
-    const parsed = parseFlags(args, flags);
-    // The rest of this function knows the common flags' types, the program knows its own.
-    const common = parsed as unknown as ParsedFlags<typeof COMMON_FLAGS>;
-    if (common.help) return print(helpText(program, flags));
+    const commandLine = readCommandLine(manifest, args);
+    const { common, options } = commandLine;
+    if (common.help) return print(helpText(manifest, project));
     if (common.version) {
       const build = `deno ${Deno.version.deno}${commit ? `, commit ${commit}` : ""}`;
-      return print(`${artifact} ${VERSION} (${build})\n`);
+      return print(`${manifest.artifact} ${project.version} (${build})\n`);
     }
     const log = createLogger({ level: common["log.level"], format: common["log.format"] });
-    const address = listenAddress(program.name, common);
     keepAlive(log);
     const stopped = stopSignal();
     using web = await openWeb(common["web.config.file"], log);
-    const exporter = await program.start(parsed, { log, simulated: simulated !== undefined });
-    return await serve({
-      program,
-      exporter,
-      log,
-      address,
-      telemetryPath: common["web.telemetry-path"],
-      web,
-      simulated,
-      stopped,
-    });
+    const exporter = await program.start(options, { log });
+    try {
+      return await serve({ program, exporter, log, commandLine, web, simulated, stopped });
+    } finally {
+      await exporter.stop?.();
+    }
   } catch (error) {
-    if (error instanceof UsageError) {
-      complain(`${artifact}: ${error.message}\n`);
-      return 2;
+    if (error instanceof UsageError || error instanceof ListenError) {
+      complain(`${manifest.artifact}: ${error.message}\n`);
+      return error instanceof UsageError ? 2 : 1;
     }
     // Thrown on, it would be caught by what keeps a serving exporter alive, and this one does not serve.
-    complain(`${artifact}: Cannot go on: ${error instanceof Error ? error.stack : error}\n`);
+    complain(`${manifest.artifact}: Cannot go on: ${error instanceof Error ? error.stack : error}\n`);
     return 1;
   }
 }
 
 interface ServeOptions {
-  readonly program: ExporterProgram<never>;
+  readonly program: Pick<ExporterProgram, "manifest" | "project">;
   readonly exporter: Exporter;
   readonly log: Logger;
-  readonly address: ListenAddress;
-  readonly telemetryPath: string;
+  readonly commandLine: CommandLine;
   readonly web: Web | undefined;
   readonly simulated: string | undefined;
   /** Resolves when the exporter is told to stop. */
@@ -186,139 +92,53 @@ async function openWeb(path: string | undefined, log: Logger): Promise<Web | und
   }
 }
 
-async function serve(
-  options: Omit<ServeOptions, "program"> & { program: { name: ExporterName } },
-): Promise<number> {
-  const { program, exporter, log, address, telemetryPath, web, simulated, stopped } = options;
-  const { artifact } = CATALOG[program.name];
-  using self = new SelfMetrics(program.name, simulated !== undefined);
+/** @throws {ListenError} when it cannot listen, or not any more */
+async function serve(options: ServeOptions): Promise<number> {
+  const { program: { manifest, project }, exporter, log, commandLine, web, simulated, stopped } = options;
+  using self = new SelfMetrics({ name: manifest.name, version: project.version, simulated });
   const collectors = web ? [...exporter.collectors, web] : exporter.collectors;
   const runners = collectors.map((collector) => new CollectorRunner(collector, log));
   const handler = createHandler({
-    name: program.name,
+    manifest,
+    project,
     runners,
     page: exporter.page,
     self,
-    telemetryPath,
+    telemetryPath: commandLine.common["web.telemetry-path"],
     simulated,
     handle: exporter.handle?.bind(exporter),
   });
-  const server = await listen(
-    address,
+  const servers = await listenOn(commandLine.addresses, {
     log,
-    web?.guard(handler, exporter.openPaths) ?? handler,
-    web?.usesTls ? web.listen.bind(web) : exporter.listen?.bind(exporter),
-  );
-  if (server instanceof Error) {
-    complain(`${artifact}: ${server.message}\n`);
-    await exporter.stop?.();
-    return 1;
-  }
-  dropPermissions([...exporter.keep ?? [], ...web?.keep ?? []], [{
-    name: "net",
-    host: formatAddress(address),
-  }]);
-  log.info("listening", { exporter: program.name, version: VERSION, address: formatAddress(server.addr) });
-  // What is wrong with a source is told at once, not at the first scrape.
-  for (const runner of runners) runner.settle(FIRST_DEADLINE_MS);
-  if (address.port === 0) {
-    print(
-      `${JSON.stringify({ exporter: program.name, host: server.addr.hostname, port: server.addr.port })}\n`,
-    );
-  }
-  const reason = await Promise.race([stopped, acceptFailure(server)]);
-  if (reason instanceof Error) {
-    complain(`${artifact}: ${reason.message}\n`);
-    await exporter.stop?.();
-    return 1;
-  }
-  log.info("stopping", { signal: reason });
-  await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, STOP_DEADLINE_MS))]);
-  await exporter.stop?.();
-  return 0;
-}
-
-/** What serves: `finished` rejects when it cannot go on. */
-export type Server =
-  & Pick<Deno.HttpServer<Deno.NetAddr>, "addr" | "shutdown">
-  & Partial<Pick<Deno.HttpServer, "finished">>;
-
-/**
- * Resolves when no connection can be accepted any more: one failure, for want of a file descriptor, ends
- * `Deno.serve`, and to listen again would take the permission that was given back. An exporter that nobody
- * can reach must end, so that it is started again.
- */
-function acceptFailure(server: Server): Promise<Error> {
-  return new Promise((resolve) => {
-    server.finished?.catch((error) =>
-      resolve(
-        new Error(
-          `Cannot accept connections any more: ${error instanceof Error ? error.message : error}: start it ` +
-            'again, with more file descriptors where they ran out ("ulimit -n", LimitNOFILE= in its unit)',
-        ),
-      )
-    );
+    handler: web?.guard(handler, exporter.openPaths) ?? handler,
+    listen: web?.usesTls ? web.listen.bind(web) : exporter.listen?.bind(exporter),
   });
-}
-
-/** Starts to listen, or returns what stands in the way, in words. */
-async function listen(
-  address: ListenAddress,
-  log: Logger,
-  handler: FetchHandler,
-  own: Exporter["listen"],
-): Promise<Server | Error> {
-  const onError = (error: unknown): Response => {
-    log.error("request failed", { error });
-    return new Response("Internal error\n", { status: 500 });
-  };
-  try {
-    if (own) return await own({ ...address, handler, onError });
-    const { hostname, port } = address;
-    return Deno.serve({ hostname, port, onListen: () => {}, onError }, handler);
-  } catch (error) {
-    return new Error(
-      `Cannot listen on "${formatAddress(address)}": ${listenAdvice(address, error)}`,
-    );
+  retainPermissions(
+    [...exporter.keep ?? [], ...web?.keep ?? []],
+    permissionDescriptors(commandLine.grants),
+  );
+  for (const { addr } of servers) {
+    log.info("listening", {
+      exporter: manifest.name,
+      version: project.version,
+      address: formatAddress(addr),
+    });
   }
-}
-
-/** As Deno's flags and URLs spell it: an IPv6 address in brackets. */
-function formatAddress({ hostname, port }: ListenAddress): string {
-  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
-}
-
-function listenAdvice(address: ListenAddress, error: unknown): string {
-  if (error instanceof Deno.errors.AddrInUse) {
-    return 'another program listens there: stop it, or choose another port with "--port"';
+  // What is wrong with a source is logged at once, not at the first scrape.
+  for (const runner of runners) runner.settle(FIRST_DEADLINE_MS);
+  for (const [index, { port }] of commandLine.addresses.entries()) {
+    const addr = servers[index]?.addr;
+    if (port !== 0 || !addr) continue;
+    print(`${JSON.stringify({ exporter: manifest.name, host: addr.hostname, port: addr.port })}\n`);
   }
-  if (error instanceof Deno.errors.AddrNotAvailable) {
-    return 'this machine has no such address: change "--host"';
-  }
-  switch (refusalOf(error)) {
-    case "flag":
-      return `the permissions do not cover it: start with "--allow-net=${formatAddress(address)}"`;
-    case "system":
-      return "the system forbids it: ports below 1024 need CAP_NET_BIND_SERVICE";
-  }
-  return error instanceof Error ? error.message : String(error);
-}
-
-function listenAddress(name: ExporterName, options: ParsedFlags<typeof COMMON_FLAGS>): ListenAddress {
-  const whole = options["web.listen-address"];
-  if (whole && (options.port !== undefined || options.host !== undefined)) {
-    throw new UsageError(
-      'Cannot use "--web.listen-address" together with "--port" or "--host": give one or the other',
-    );
-  }
-  return whole ?? { hostname: options.host ?? "0.0.0.0", port: options.port ?? CATALOG[name].port };
-}
-
-function parsePath(text: string): string {
-  if (!/^\/[\w./-]+$/.test(text) || /^\/(?:health|page\.css|page\.js|-\/.*)$/.test(text)) {
-    throw new RangeError('must be a path such as "/metrics" that is not taken by another page');
-  }
-  return text;
+  const reason = await Promise.race([stopped, ...servers.map(acceptFailure)]);
+  if (reason instanceof ListenError) throw reason;
+  log.info("stopping", { signal: reason });
+  await Promise.race([
+    Promise.all(servers.map((server) => server.shutdown())),
+    new Promise((resolve) => setTimeout(resolve, STOP_DEADLINE_MS)),
+  ]);
+  return 0;
 }
 
 /** A fault in answering one client or reading one source must not end the process that watches the others. */
@@ -335,25 +155,6 @@ function stopSignal(): Promise<Deno.Signal> {
       Deno.addSignalListener(signal, () => resolve(signal));
     }
   });
-}
-
-function helpText(program: { name: ExporterName; summary: string }, flags: Flags): string {
-  const { artifact, port } = CATALOG[program.name];
-  const flagsOfDeno = denoFlags(program.name);
-  const permissions = flagsOfDeno.filter((flag) => !flag.startsWith("--v8-flags"));
-  return `${artifact} ${VERSION}: ${program.summary}
-
-Usage: ${artifact} [FLAGS]
-
-${describeFlags(flags)}
-
-Permissions it needs:
-${permissions.map((flag) => `  ${flag}`).join("\n")}
-
-Example:
-  deno run ${flagsOfDeno.join(" ")} exporters/${program.name}/main.ts
-  curl http://127.0.0.1:${port}/metrics
-`;
 }
 
 const ENCODER = new TextEncoder();

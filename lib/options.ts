@@ -1,9 +1,9 @@
 /**
- * Command line flags: a table says what there is, and everything else stops the start with a sentence.
+ * Tables of command line flags, and parsers of their values. lib/command_line.ts reads a command line by them.
  *
  * @module
  */
-import { parseArgs } from "@std/cli/parse-args";
+import type { Grants } from "./grants.ts";
 
 /** A flag. Without a placeholder it is on or off. */
 export interface Flag<T = unknown> {
@@ -21,6 +21,8 @@ export interface Flag<T = unknown> {
   readonly default?: string;
   /** Whether it may be given several times: its value is then an array. */
   readonly repeatable?: boolean;
+  /** What Deno must grant for a value; undefined where the flag is not given and has no default. */
+  readonly grants?: (text: string | undefined) => Grants;
 }
 
 /** Flags by name, without the leading dashes. */
@@ -40,70 +42,6 @@ export type ParsedFlags<F extends Flags> = {
 /** A command line that cannot be used; the message names the flag and says what it must be. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
-}
-
-/**
- * Parses command line arguments.
- *
- * @throws {UsageError} when a flag is unknown or its value malformed
- */
-export function parseFlags<F extends Flags>(args: readonly string[], flags: F): ParsedFlags<F> {
-  const entries = Object.entries(flags);
-  const withValue = entries.filter(([, flag]) => flag.placeholder).map(([name]) => name);
-  const parsed: Record<string, unknown> = parseArgs([...args], {
-    string: withValue,
-    boolean: entries.filter(([, flag]) => !flag.placeholder).map(([name]) => name),
-    collect: withValue,
-    unknown: rejectUnknown,
-  });
-  return Object.fromEntries(
-    entries.map(([name, flag]) => [name, flagValue(name, flag, lookUp(parsed, name))]),
-  ) as ParsedFlags<F>;
-}
-
-function rejectUnknown(arg: string): never {
-  const name = arg.startsWith("-") ? arg.replace(/=.*/s, "") : undefined;
-  throw new UsageError(
-    name
-      ? `Cannot use "${name}" as there is no such flag: "--help" lists all`
-      : `Cannot use "${arg}" as only flags are taken: "--help" lists all`,
-  );
-}
-
-/** A dot in a flag's name nests its value. */
-function lookUp(parsed: Record<string, unknown>, name: string): unknown {
-  let value: unknown = parsed;
-  for (const key of name.split(".")) value = (value as Record<string, unknown> | undefined)?.[key];
-  return value;
-}
-
-function flagValue(name: string, flag: Flag, given: unknown): unknown {
-  if (!flag.placeholder) return given === true;
-  const texts = given as string[];
-  if (flag.repeatable) return texts.map((text) => parseText(name, flag, text));
-  if (texts.length > 1) {
-    throw new UsageError(
-      `Cannot use "--${name}" as it must be given once: it is given ${texts.length} times`,
-    );
-  }
-  const text = texts[0] ?? flag.default;
-  return text === undefined ? undefined : parseText(name, flag, text);
-}
-
-function parseText(name: string, flag: Flag, text: string): unknown {
-  if (text === "") {
-    throw new UsageError(
-      `Cannot use "--${name}" as its value is missing: want "--${name}=${flag.placeholder}"`,
-    );
-  }
-  try {
-    return flag.parse ? flag.parse(text) : text;
-  } catch (error) {
-    if (!(error instanceof TypeError || error instanceof RangeError)) throw error;
-    throw new UsageError(`Cannot use "--${name}" as it ${error.message}: current value is "${text}"`, {
-      cause: error,
-    });
-  }
 }
 
 const DURATION_REGEXP = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
@@ -151,6 +89,16 @@ export interface ListenAddress {
 }
 
 /**
+ * Checks a host name or address: Deno grants it by its text.
+ *
+ * @throws {RangeError} when it is neither
+ */
+export function parseHost(text: string): string {
+  if (!/^[\w.:%-]+$/.test(text)) throw new RangeError('must be an address or name such as "127.0.0.1"');
+  return text;
+}
+
+/**
  * Parses `HOST:PORT`, `:PORT` (every IPv4 address) or `[ADDR]:PORT`.
  *
  * @throws {RangeError} when it is none of these
@@ -160,17 +108,10 @@ export function parseListenAddress(text: string): ListenAddress {
   if (port === undefined) {
     throw new RangeError('must be HOST:PORT such as "127.0.0.1:9510", ":9510" or "[::1]:9510"');
   }
-  return { hostname: bracketed ?? (plain || "0.0.0.0"), port: parsePort(port) };
+  return { hostname: parseHost(bracketed ?? (plain || "0.0.0.0")), port: parsePort(port) };
 }
 
-/** Lists flags for `--help`, one line each. */
-export function describeFlags(flags: Flags): string {
-  const rows = Object.entries(flags).map(([name, flag]) => ({
-    usage: `  --${name}${flag.placeholder ? ` ${flag.placeholder}` : ""}`,
-    help: `${flag.help}${flag.default === undefined ? "" : ` (default ${flag.default})`}${
-      flag.repeatable ? " (repeatable)" : ""
-    }`,
-  }));
-  const width = Math.max(...rows.map((row) => row.usage.length)) + 2;
-  return rows.map((row) => `${row.usage.padEnd(width)}${row.help}`).join("\n");
+/** Writes an address as Deno's flags and URLs do: IPv6 in brackets. */
+export function formatAddress({ hostname, port }: ListenAddress): string {
+  return hostname.includes(":") ? `[${hostname}]:${port}` : `${hostname}:${port}`;
 }

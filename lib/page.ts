@@ -5,8 +5,8 @@
  *
  * @module
  */
-import { CATALOG, type ExporterName, VERSION } from "../exporters/catalog.ts";
 import type { CollectorRunner } from "./collector.ts";
+import type { Manifest, Project } from "./manifest.ts";
 import styles from "./page/page.css" with { type: "text" };
 import script from "./page/page.js" with { type: "text" };
 
@@ -56,7 +56,8 @@ export const PAGE_ASSETS: readonly {
 
 /** What {@linkcode renderPage} shows. */
 export interface PageOptions {
-  readonly name: ExporterName;
+  readonly manifest: Manifest;
+  readonly project: Project;
   readonly page: PageDescription;
   readonly runners: readonly CollectorRunner[];
   readonly telemetryPath: string;
@@ -76,12 +77,13 @@ function escapeHtml(text: string): string {
 }
 
 /** Renders the page with the state of each source as it is now; the script fills in the values. */
-export function renderPage({ name, page, runners, telemetryPath, simulated }: PageOptions): string {
+export function renderPage(options: PageOptions): string {
+  const { manifest, project, page, runners, telemetryPath, simulated } = options;
   const statuses = runners.map((runner) => runner.status);
   const ok = statuses.every(({ up, problems }) => up && problems.length === 0);
   const problems = statuses.flatMap(({ problems }) => problems.map(({ message }) => message));
   const description = escapeHtml(JSON.stringify({ ...page, telemetryPath }));
-  const others = Object.entries(CATALOG).filter(([other]) => other !== name);
+  const others = project.exporters.filter(({ name }) => name !== manifest.name);
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -122,9 +124,9 @@ ${
 </main>
 <footer>
 <p><a href="${escapeHtml(telemetryPath)}">Metrics</a> · <a href="/health">Health</a> ·
-${CATALOG[name].artifact} ${escapeHtml(VERSION)}</p>
+${manifest.artifact} ${escapeHtml(project.version)}</p>
 <p>On this machine also: ${
-    others.map(([other, row]) => `${other} (port ${row.port}, ${escapeHtml(row.measures)})`).join(", ")
+    others.map(({ name, port, measures }) => `${name} (port ${port}, ${escapeHtml(measures)})`).join(", ")
   }</p>
 </footer>
 </body>

@@ -1,5 +1,5 @@
 /**
- * Deno permissions: giving back what is no longer needed, and saying which flag a refusal asks for.
+ * Deno permissions: revoking what is no longer needed, and naming the flag that a refusal asks for.
  *
  * https://docs.deno.com/runtime/fundamentals/security/
  *
@@ -8,26 +8,81 @@
 
 const NAMES = ["run", "ffi", "write", "env", "sys", "import", "read", "net"] as const;
 
+/** Where grants wider than needed usually begin: Deno does not list what was granted. */
+const FOLDERS =
+  "/ /bin /boot /dev /etc /home /lib /lib64 /media /mnt /opt /proc /root /run /sbin /srv /sys /tmp /usr /var"
+    .split(" ");
+
+/** Hosts whose grants are wide; revoking one address of a range revokes the range. */
+const HOSTS = ["255.255.255.255", "0.0.0.0", "127.0.0.1", "[::]", "[::1]", "localhost"];
+
+const WIDE: readonly Deno.PermissionDescriptor[] = [
+  ...(["read", "write", "ffi"] as const).flatMap((name) => FOLDERS.map((path) => ({ name, path }))),
+  ...HOSTS.map((host) => ({ name: "net", host } as const)),
+];
+
+/** What Deno asks for in place of `unix:` before 2.9, which does not know that: every socket counts as this. */
+export const UNIX_BEFORE_2_9 = "localhost:80";
+
 /**
- * Gives back every permission except those in `keep`. Listeners, open files and open libraries stay usable.
- * Of a permission that is kept for something, only `release` is given back.
+ * Revokes every permission except `keep`: all others of `granted`, what is wider than one of `keep`, and each
+ * permission that has none. Listeners, open files and open libraries stay usable.
+ *
+ * A permission that was granted without values (`--allow-read`) cannot be narrowed, only revoked.
+ *
+ * @returns those of `keep` that were not granted
  */
-export function dropPermissions(
+export function retainPermissions(
   keep: readonly Deno.PermissionDescriptor[],
-  release: readonly Deno.PermissionDescriptor[] = [],
-): void {
+  granted: readonly Deno.PermissionDescriptor[] = [],
+): Deno.PermissionDescriptor[] {
+  // Requested, a part of a wider grant becomes a grant of its own, which stays when the wider one is revoked.
+  const missing = keep.filter((descriptor) => !request(descriptor));
+  for (const descriptor of [...granted, ...WIDE]) {
+    if (!keep.some((kept) => isWithin(descriptor, kept))) revoke(descriptor);
+  }
   const kept = new Set(keep.map(({ name }) => name));
-  for (const name of NAMES) {
-    if (!kept.has(name)) Deno.permissions.revokeSync({ name } as Deno.PermissionDescriptor);
-  }
-  for (const descriptor of release) {
-    if (kept.has(descriptor.name)) Deno.permissions.revokeSync(descriptor);
-  }
+  for (const name of NAMES) if (!kept.has(name)) revoke({ name });
+  return missing;
 }
 
-/** Says whether an error is a refusal: by Deno for want of a flag, or by the system. */
+/** Reports whether an error is a refusal: by Deno, which lacks a flag, or by the system. */
 export function refusalOf(error: unknown): "flag" | "system" | undefined {
   if (error instanceof Deno.errors.NotCapable) return "flag";
   if (error instanceof Deno.errors.PermissionDenied) return "system";
   return undefined;
+}
+
+function request(descriptor: Deno.PermissionDescriptor): boolean {
+  return onKnown(descriptor, (known) => Deno.permissions.requestSync(known).state === "granted") ?? true;
+}
+
+function revoke(descriptor: Deno.PermissionDescriptor): void {
+  onKnown(descriptor, (known) => Deno.permissions.revokeSync(known));
+}
+
+/** Calls with a descriptor that this Deno can parse; nothing is called, nor can be granted, where there is none. */
+function onKnown<T>(
+  descriptor: Deno.PermissionDescriptor,
+  call: (descriptor: Deno.PermissionDescriptor) => T,
+): T | undefined {
+  try {
+    return call(descriptor);
+  } catch (error) {
+    if (!(error instanceof TypeError || error instanceof URIError)) throw error;
+    if (descriptor.name !== "net" || !descriptor.host?.startsWith("unix:")) return undefined;
+    return call({ name: "net", host: UNIX_BEFORE_2_9 });
+  }
+}
+
+/** Whether one is the other or, of a path, below it: to revoke it would revoke the other. */
+function isWithin(inner: Deno.PermissionDescriptor, outer: Deno.PermissionDescriptor): boolean {
+  const [[innerValue, outerValue], same] = [[valueOf(inner), valueOf(outer)], inner.name === outer.name];
+  return same && (innerValue === outerValue || innerValue.startsWith(`${outerValue.replace(/\/$/, "")}/`));
+}
+
+/** The path, host or variable of a descriptor. */
+export function valueOf(descriptor: Deno.PermissionDescriptor): string {
+  const { name: _, ...rest } = descriptor;
+  return Object.values(rest).map(String).join(" ");
 }

@@ -1,10 +1,9 @@
 /**
- * What an exporter says of its own process, sampled once a second together with the event loop's lag.
+ * What an exporter publishes about its own process, sampled once a second together with the event loop's lag.
  *
  * @module
  */
 import process from "node:process";
-import { type ExporterName, VERSION } from "../exporters/catalog.ts";
 import { type MetricDefinition, Snapshot } from "./exposition.ts";
 
 /** Metrics of the process, the same for every exporter. */
@@ -45,18 +44,24 @@ export const SELF_METRICS = {
 const PERIOD_MS = 1000;
 const WINDOW = 60;
 
+/** What {@linkcode SelfMetrics} publishes of the exporter. */
+export interface SelfMetricsOptions {
+  readonly name: string;
+  readonly version: string;
+  /** What is simulated, where the sources are. */
+  readonly simulated?: string | undefined;
+}
+
 /** Samples this process until disposed of. */
 export class SelfMetrics implements Disposable {
-  readonly #name: ExporterName;
-  readonly #simulated: boolean;
+  readonly #options: SelfMetricsOptions;
   readonly #lagsMs: number[] = [];
   readonly #timer: ReturnType<typeof setInterval>;
   #expectedMs = performance.now() + PERIOD_MS;
   #snapshot: Snapshot;
 
-  constructor(name: ExporterName, simulated: boolean) {
-    this.#name = name;
-    this.#simulated = simulated;
+  constructor(options: SelfMetricsOptions) {
+    this.#options = options;
     this.#snapshot = this.#sample();
     this.#timer = setInterval(() => this.#tick(), PERIOD_MS);
     Deno.unrefTimer(this.#timer);
@@ -82,8 +87,9 @@ export class SelfMetrics implements Disposable {
   #sample(): Snapshot {
     const snapshot = new Snapshot();
     const { user, system } = process.cpuUsage();
-    snapshot.add(SELF_METRICS.build, 1, { exporter: this.#name, version: VERSION, deno: Deno.version.deno });
-    if (this.#simulated) snapshot.add(SELF_METRICS.simulated, 1);
+    const { name, version, simulated } = this.#options;
+    snapshot.add(SELF_METRICS.build, 1, { exporter: name, version, deno: Deno.version.deno });
+    if (simulated !== undefined) snapshot.add(SELF_METRICS.simulated, 1);
     snapshot.add(SELF_METRICS.cpu, (user + system) / 1e6);
     snapshot.add(SELF_METRICS.memory, Deno.memoryUsage().rss);
     snapshot.add(SELF_METRICS.start, performance.timeOrigin / 1000);

@@ -6,9 +6,9 @@
  * @module
  */
 import { STATUS_CODE } from "@std/http/status";
-import { type ExporterName, VERSION } from "../exporters/catalog.ts";
 import type { CollectorRunner, SourceStatus } from "./collector.ts";
 import { CONTENT_TYPE, Exposition, type Format, type Snapshot } from "./exposition.ts";
+import type { Manifest, Project } from "./manifest.ts";
 import { negotiate } from "./negotiate.ts";
 import { PAGE_ASSETS, PAGE_HEADERS, type PageDescription, renderPage } from "./page.ts";
 
@@ -25,7 +25,8 @@ export const MAX_SCRAPES = 40;
 
 /** What the server shows. */
 export interface ServerOptions {
-  readonly name: ExporterName;
+  readonly manifest: Manifest;
+  readonly project: Project;
   readonly runners: readonly CollectorRunner[];
   readonly page: PageDescription;
   /** The process's own metrics. */
@@ -165,7 +166,7 @@ async function settle(runners: readonly CollectorRunner[]): Promise<SourceStatus
 /** The body of `/health`. */
 export interface HealthReport {
   readonly status: "ok" | "degraded";
-  readonly exporter: ExporterName;
+  readonly exporter: string;
   readonly version: string;
   readonly uptime_seconds: number;
   /** What is simulated, where the sources are. */
@@ -173,13 +174,15 @@ export interface HealthReport {
   readonly sources: readonly { readonly name: string; readonly up: boolean; readonly reason: string }[];
 }
 
-function createHealthRoute({ name, runners, simulated }: ServerOptions): () => Promise<Response> {
+function createHealthRoute(
+  { manifest, project, runners, simulated }: ServerOptions,
+): () => Promise<Response> {
   return async () => {
     const statuses = await settle(runners);
     const report: HealthReport = {
       status: statuses.every(({ up, problems }) => up && problems.length === 0) ? "ok" : "degraded",
-      exporter: name,
-      version: VERSION,
+      exporter: manifest.name,
+      version: project.version,
       uptime_seconds: Math.round(performance.now()) / 1000,
       ...(simulated ? { simulated } : {}),
       sources: statuses.map(({ source, up, problems }) => ({

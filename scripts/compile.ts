@@ -6,7 +6,7 @@
  * All four without a name, into dist/ (with `--target` into dist/TRIPLE/), with their SHA256SUMS. Beside each
  * lies the bundle that it was made of, for machines that have Deno; `--bundle` makes only these. The ports,
  * addresses and paths that an exporter's flags name can be chosen when it starts, see
- * exporters/narrow_grants.ts; with `--exact` they are those of its task, or of the FLAGs given here.
+ * lib/narrow_grants.ts; with `--exact` they are those of its task, or of the FLAGs given here.
  *
  * From the environment: `DENORT_BIN` names the base binary where it cannot be downloaded, `DENO_COMPILE` the
  * Deno that compiles where it is not this one, `COMMIT` what is built where git cannot tell.
@@ -14,9 +14,12 @@
  * @module
  */
 import { CATALOG, type ExporterName, VERSION } from "../exporters/catalog.ts";
-import { grantFlags, type Grants, grantsFor } from "../exporters/grants.ts";
 import { UNUSED_PACKAGES } from "../exporters/docker/unused_packages.ts";
-import { UNIX_BEFORE_2_9, wideGrants } from "../exporters/narrow_grants.ts";
+import { grantFlags, readCommandLine } from "../lib/command_line.ts";
+import type { Grants } from "../lib/grants.ts";
+import type { Manifest } from "../lib/manifest.ts";
+import { wideGrants } from "../lib/narrow_grants.ts";
+import { UNIX_BEFORE_2_9 } from "../lib/permissions.ts";
 import { parseSelection } from "./start.ts";
 
 /** Where the project lies; commands run there. */
@@ -39,15 +42,15 @@ export interface CompileOptions {
 /** Bundles and compiles an exporter and returns the path of the executable, relative to the project's folder. */
 export async function compileExporter(name: ExporterName, options: CompileOptions = {}): Promise<string> {
   const { args = [], exact = false, target, folder = "dist", module = `exporters/${name}/main.ts` } = options;
-  const { artifact } = CATALOG[name];
+  const manifest: Manifest = CATALOG[name];
   const script = await bundleExporter(name, { folder, module });
   const compiler = Deno.env.get("DENO_COMPILE") || Deno.execPath();
-  const grants = exact ? grantsFor(name, args) : wideGrants(name, args);
-  const executable = `${folder}/${artifact}`;
+  const grants = exact ? readCommandLine(manifest, args, () => undefined).grants : wideGrants(manifest, args);
+  const executable = `${folder}/${manifest.artifact}`;
   await run(compiler, [
     "compile",
     ...["--quiet", "--no-check", "--no-config", "--no-lock"],
-    ...grantFlags(name, await knownTo(compiler, grants)),
+    ...grantFlags(manifest, await knownTo(compiler, grants)),
     ...(target ? [`--target=${target}`] : []),
     `--output=${executable}`,
     script,
@@ -83,8 +86,9 @@ export async function bundleExporter(
   const up = "../".repeat(parts.split("/").length);
   await Deno.writeTextFile(
     new URL(`${parts}/${name}_first.ts`, ROOT),
-    `import { narrowGrants } from "${up}exporters/narrow_grants.ts";
-narrowGrants("${name}", Deno.args);
+    `import { MANIFEST } from "${up}exporters/${name}/manifest.ts";
+import { narrowGrants } from "${up}lib/narrow_grants.ts";
+narrowGrants(MANIFEST, Deno.args);
 `,
   );
   await Deno.writeTextFile(

@@ -8,11 +8,13 @@
  * @module
  */
 import { NvmlCollector } from "../exporters/gpu/collector.ts";
-import { NVML_PATHS, openNvmlLibrary } from "../exporters/gpu/nvml_library.ts";
+import { NVML_PATHS } from "../exporters/gpu/manifest.ts";
+import { openNvmlLibrary } from "../exporters/gpu/nvml_library.ts";
 import { SessionKeeper } from "../exporters/gpu/session_keeper.ts";
 import { XidLog } from "../exporters/gpu/xid_watcher.ts";
+import { parseFlags } from "../lib/command_line.ts";
 import { createLogger } from "../lib/log.ts";
-import { parseFlags, UsageError } from "../lib/options.ts";
+import { UsageError } from "../lib/options.ts";
 import { compare, type Finding } from "./gpu_verify/compare.ts";
 import { Recorder } from "./gpu_verify/record.ts";
 import { type Element, elementsAt, parseXml, textAt } from "./gpu_verify/smi.ts";

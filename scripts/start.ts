@@ -9,7 +9,7 @@
  * @module
  */
 import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
-import { grantFlags, grantsFor } from "../exporters/grants.ts";
+import { denoFlags } from "../lib/command_line.ts";
 import { type ChildProgram, runChildren } from "./run_children.ts";
 
 const NAMES = Object.keys(CATALOG) as ExporterName[];
@@ -23,7 +23,7 @@ export function exporterCommand(name: ExporterName, args: readonly string[] = []
     args: [
       "run",
       ...setupFlags,
-      ...grantFlags(name, grantsFor(name, args)),
+      ...denoFlags(CATALOG[name], args, Deno.env.get),
       `exporters/${name}/main.ts`,
       ...args,
     ],

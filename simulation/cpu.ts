@@ -6,7 +6,8 @@
  * @module
  */
 import { PROGRAM } from "../exporters/cpu/main.ts";
-import { type Exporter, runExporter } from "../lib/exporter.ts";
+import { runExporter } from "../lib/exporter.ts";
+import type { Exporter } from "../lib/program.ts";
 import { SimulatedMachine } from "./powercap_machine.ts";
 
 const STEP_MS = 100;

@@ -7,7 +7,8 @@
  * @module
  */
 import { PROGRAM } from "../exporters/docker/main.ts";
-import { type Exporter, runExporter } from "../lib/exporter.ts";
+import { runExporter } from "../lib/exporter.ts";
+import type { Exporter } from "../lib/program.ts";
 import { type SimulatedContainer, simulatedContainer } from "./simulated_container.ts";
 import { SimulatedEngine } from "./simulated_engine.ts";
 

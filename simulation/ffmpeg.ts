@@ -7,7 +7,8 @@
  * @module
  */
 import { PROGRAM } from "../exporters/ffmpeg/main.ts";
-import { type Exporter, runExporter } from "../lib/exporter.ts";
+import { runExporter } from "../lib/exporter.ts";
+import type { Exporter } from "../lib/program.ts";
 
 const REPORT_PERIOD_MS = 500;
 /** Time between two encodes of the same kind. */

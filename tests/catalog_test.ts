@@ -1,7 +1,8 @@
 /** Walks the catalog and names whatever an exporter is missing. */
 import { assertEquals } from "@std/assert";
 import config from "../deno.json" with { type: "json" };
-import { CATALOG, denoFlags, type ExporterName } from "../exporters/catalog.ts";
+import { CATALOG } from "../exporters/catalog.ts";
+import { denoFlags } from "../lib/command_line.ts";
 import { ROOT } from "./support/exporter_process.ts";
 
 /** Whether `folder` holds an entry whose name matches. */
@@ -21,13 +22,14 @@ function mentions(file: string, text: RegExp): boolean {
   }
 }
 
-for (const [name, { port, artifact }] of Object.entries(CATALOG)) {
+for (const [name, manifest] of Object.entries(CATALOG)) {
+  const { port, artifact } = manifest;
   Deno.test(`Exporter "${name}" has all that an exporter needs`, () => {
     const needed: Record<string, boolean> = {
       "a program, exporters/<name>/main.ts": holds(`exporters/${name}`, /^main\.ts$/),
       "a collector, exporters/<name>/collector.ts": holds(`exporters/${name}`, /^collector\.ts$/),
       "a task in deno.json": Object.hasOwn(config.tasks, name),
-      "tests, tests/<name>_*_test.ts": holds("tests", new RegExp(`^${name}_.*_test\\.ts$`)),
+      "tests, tests/<name>/*_test.ts": holds(`tests/${name}`, /_test\.ts$/),
       "golden pages, tests/golden/<name>/": holds(`tests/golden/${name}`, /\.prom$/),
       "a simulation, simulation/<name>.ts": holds("simulation", new RegExp(`^${name}\\.ts$`)),
       "a benchmark, bench/<name>_bench.ts": holds("bench", new RegExp(`^${name}.*_bench\\.ts$`)),
@@ -44,7 +46,7 @@ for (const [name, { port, artifact }] of Object.entries(CATALOG)) {
   });
 
   Deno.test(`Exporter "${name}" is granted its own port and nothing without bounds`, () => {
-    const flags = denoFlags(name as ExporterName);
+    const flags = denoFlags(manifest);
     assertEquals(flags.includes("--no-prompt"), true);
     assertEquals(flags.filter((flag) => flag.startsWith("--allow-") && !flag.includes("=")), []);
     const net = flags.find((flag) => flag.startsWith("--allow-net="));

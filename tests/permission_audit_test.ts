@@ -1,6 +1,7 @@
 /** What each exporter may do is what it does, and what it does is what it may do. */
 import { assertEquals } from "@std/assert";
-import { CATALOG, denoFlags, type ExporterName } from "../exporters/catalog.ts";
+import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
+import { denoFlags } from "../lib/command_line.ts";
 import { Audit, covers, grantsOf, type Use } from "./support/audit.ts";
 import { makeCertificates } from "./support/certificates.ts";
 import { eventually, startExporter } from "./support/exporter_process.ts";
@@ -96,7 +97,7 @@ for (const name of NAMES) {
     ignore: needs("unshare").ignore || needsRoot().ignore,
     fn: async () => {
       using audit = new Audit();
-      const flags = denoFlags(name);
+      const flags = denoFlags(CATALOG[name]);
       // A network of its own, so that the port is free.
       await using exporter = await startExporter(name, {
         prefix: ["unshare", "--net"],

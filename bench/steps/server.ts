@@ -8,6 +8,7 @@ import { type Collection, type Collector, CollectorRunner } from "../../lib/coll
 import { type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
 import { createLogger } from "../../lib/log.ts";
 import { createHandler } from "../../lib/server.ts";
+import { PROGRAM, TOY } from "../../tests/support/toy.ts";
 
 const FAMILIES: readonly MetricDefinition[] = Array.from({ length: 12 }, (_, index) => ({
   name: `bench_family_${index}_watts`,
@@ -34,7 +35,8 @@ function pageHandler(collect: Collector["collect"]): ReturnType<typeof createHan
   const collector: Collector = { source: "bench", metrics: FAMILIES, collect };
   const log = createLogger({ level: "error", format: "logfmt" });
   return createHandler({
-    name: "cpu",
+    manifest: TOY,
+    project: PROGRAM.project,
     runners: [new CollectorRunner(collector, log)],
     page: {
       title: "Bench",

@@ -6,32 +6,18 @@
  *
  * @module
  */
-import { type Exporter, type ExporterProgram, runExporter } from "../../lib/exporter.ts";
-import { type Flags, parseDurationMs } from "../../lib/options.ts";
+import { runExporter } from "../../lib/exporter.ts";
+import type { Exporter, ExporterProgram } from "../../lib/program.ts";
+import { PROJECT } from "../catalog.ts";
 import { PowercapCollector } from "./collector.ts";
+import { MANIFEST } from "./manifest.ts";
 import { RAPL_METRICS } from "./metrics.ts";
 import { PowercapSampler } from "./sampler.ts";
 
-const FLAGS = {
-  "powercap": {
-    placeholder: "DIR",
-    help: "where /sys/devices/virtual/powercap is mounted",
-    parse: parseFolder,
-    default: "/run/powercap",
-  },
-  "interval": {
-    placeholder: "TIME",
-    help: "time between two readings of the energy counters, 100ms to 1m",
-    parse: parseIntervalMs,
-    default: "1s",
-  },
-} as const satisfies Flags;
-
 /** The CPU exporter as {@linkcode runExporter} takes it. */
 export const PROGRAM = {
-  name: "cpu",
-  summary: "serves the power and energy of processors and their memory, read from the powercap tree (RAPL)",
-  flags: FLAGS,
+  manifest: MANIFEST,
+  project: PROJECT,
   start(options): Exporter {
     const root = options.powercap;
     const sampler = new PowercapSampler(root, { intervalMs: options.interval });
@@ -57,17 +43,6 @@ export const PROGRAM = {
       stop: () => sampler.stop(),
     };
   },
-} satisfies ExporterProgram<typeof FLAGS>;
-
-function parseFolder(text: string): string {
-  return text.length > 1 ? text.replace(/\/+$/, "") : text;
-}
-
-/** A longer interval would miss wraps of the counters; over a shorter one their steps show. */
-function parseIntervalMs(text: string): number {
-  const ms = parseDurationMs(text);
-  if (ms < 100 || ms > 60_000) throw new RangeError('must be "100ms" to "1m"');
-  return ms;
-}
+} satisfies ExporterProgram<typeof MANIFEST.flags>;
 
 if (import.meta.main) Deno.exit(await runExporter(PROGRAM, Deno.args));

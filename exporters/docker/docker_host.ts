@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { join } from "@std/path";
+import { type Grants, permissionDescriptors, permissionFlags } from "../../lib/grants.ts";
 
 /** Where the engine of a plain installation listens; on most systems /var/run is a link to /run. */
 export const DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock";
@@ -33,21 +33,21 @@ export function parseDockerHost(text: string): DockerHost {
   return { name: text, hostname, port: Number(port ?? (tls ? 2376 : 2375)), tls };
 }
 
-/** The permissions that speaking to the engine takes as long as the exporter runs. */
-export function hostPermissions(host: DockerHost): Deno.PermissionDescriptor[] {
-  if (!("socketPath" in host)) return [{ name: "net", host: `${host.hostname}:${host.port}` }];
-  return [
-    { name: "read", path: host.socketPath },
-    { name: "write", path: host.socketPath },
-    { name: "net", host: `unix:${host.socketPath}` },
-  ];
+/** What speaking to the engine takes as long as the exporter runs. */
+export function hostGrants(host: DockerHost): Grants {
+  if (!("socketPath" in host)) return { net: [`${host.hostname}:${host.port}`] };
+  const { socketPath } = host;
+  return { read: [socketPath], write: [socketPath], net: [`unix:${socketPath}`] };
 }
 
-/** The same permissions as flags of Deno's. */
+/** The same as descriptors. */
+export function hostPermissions(host: DockerHost): Deno.PermissionDescriptor[] {
+  return permissionDescriptors(hostGrants(host));
+}
+
+/** The same as flags of Deno's. */
 export function hostPermissionFlags(host: DockerHost): string {
-  if (!("socketPath" in host)) return `--allow-net=${host.hostname}:${host.port}`;
-  const { socketPath } = host;
-  return `--allow-read=${socketPath} --allow-write=${socketPath} --allow-net=unix:${socketPath}`;
+  return permissionFlags(hostGrants(host)).join(" ");
 }
 
 /** The certificates of a TLS connection, as PEM. */
@@ -64,7 +64,7 @@ export interface TlsFiles {
  */
 export function readTlsFiles(folder: string): TlsFiles {
   const read = (name: string): string => {
-    const path = join(folder, name);
+    const path = `${folder.replace(/\/$/, "")}/${name}`;
     try {
       return Deno.readTextFileSync(path);
     } catch (cause) {

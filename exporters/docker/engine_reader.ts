@@ -15,6 +15,7 @@ import {
 } from "./container.ts";
 import { compareVersions, type DockerApi, type Engine } from "./docker_api.ts";
 import { DockerApiError, type DockerApiReason } from "./docker_api_error.ts";
+import { MAX_CONCURRENCY } from "./manifest.ts";
 import { type ContainerStats, cpuPercent, parseStats } from "./stats.ts";
 
 /** What was read of one container. */
@@ -50,8 +51,6 @@ export interface EngineReaderOptions {
 /** An inspection is repeated after this long even if nothing seems to have changed, in milliseconds. */
 const DETAILS_MAX_AGE_MS = 300_000;
 
-/** Containers read at once unless told otherwise, where their answers come together once a second. */
-export const MAX_CONCURRENCY = 100;
 /** The same where each answer comes when it is asked for: more at once would only cost more. */
 const IMMEDIATE_CONCURRENCY = 16;
 /** How long before a reading to wake the engine up: less than its second, by what sending the requests takes. */

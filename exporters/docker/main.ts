@@ -6,98 +6,37 @@
  *
  * @module
  */
-import {
-  type Exporter,
-  type ExporterContext,
-  type ExporterProgram,
-  runExporter,
-} from "../../lib/exporter.ts";
-import { type Flags, type ParsedFlags, parseDurationMs, UsageError } from "../../lib/options.ts";
+import { runExporter } from "../../lib/exporter.ts";
+import type { Exporter, ExporterContext, ExporterProgram } from "../../lib/program.ts";
+import { type ParsedFlags, UsageError } from "../../lib/options.ts";
+import { PROJECT } from "../catalog.ts";
 import { pause, repeat } from "./background.ts";
 import { EngineCollector, EventCollector } from "./collector.ts";
 import { DockerApi } from "./docker_api.ts";
-import { DEFAULT_DOCKER_HOST, hostPermissions, parseDockerHost, readTlsFiles } from "./docker_host.ts";
-import { EngineReader, MAX_CONCURRENCY, WAKE_LEAD_MS } from "./engine_reader.ts";
+import { hostPermissions, readTlsFiles } from "./docker_host.ts";
+import { EngineReader, WAKE_LEAD_MS } from "./engine_reader.ts";
 import { EventCounts } from "./event_counts.ts";
 import { EventStream } from "./event_stream.ts";
+import { MANIFEST, MAX_CONCURRENCY } from "./manifest.ts";
 import { labelsMetric, toLabelName } from "./metrics.ts";
 import { DOCKER_PAGE } from "./page.ts";
-
-const FLAGS = {
-  "docker-host": {
-    placeholder: "URL",
-    help: "where the engine is: unix:///PATH or tcp://HOST:PORT",
-    parse: parseDockerHost,
-    default: DEFAULT_DOCKER_HOST,
-  },
-  "docker-cert-path": {
-    placeholder: "DIR",
-    help: "folder with ca.pem, cert.pem and key.pem for an engine that wants TLS",
-  },
-  "interval": {
-    placeholder: "TIME",
-    help: "time from one reading of the engine to the next",
-    parse: parseDurationMs,
-    default: "5s",
-  },
-  "timeout": {
-    placeholder: "TIME",
-    help: "longest that one request to the engine may take",
-    parse: parseDurationMs,
-    default: "5s",
-  },
-  "concurrency": {
-    placeholder: "N",
-    help: `requests to the engine at once, at most (default ${MAX_CONCURRENCY}, from Docker 25 on 16)`,
-    parse: parseConcurrency,
-  },
-  "container-label": {
-    placeholder: "NAME",
-    help: "label of the containers to publish in docker_container_labels",
-    repeatable: true,
-  },
-  "include": {
-    placeholder: "REGEXP",
-    help: "only containers whose name matches",
-    parse: parseRegExp,
-  },
-  "exclude": {
-    placeholder: "REGEXP",
-    help: "not the containers whose name matches",
-    parse: parseRegExp,
-  },
-} as const satisfies Flags;
 
 /** Longest that the start waits for the first reading, so that the first scrape finds one, in milliseconds. */
 const FIRST_READING_MS = 2_000;
 /** From the first reading to the second, at most, for there is no CPU use before that, in milliseconds. */
 const SECOND_READING_MS = 1_000;
 
-function parseConcurrency(text: string): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || number < 1 || number > 1000) throw new RangeError("must be 1 to 1000");
-  return number;
-}
-
-function parseRegExp(text: string): RegExp {
-  try {
-    return new RegExp(text, "u");
-  } catch (cause) {
-    const [, why = "it does not parse"] = /: ([^:]+)$/.exec(cause instanceof Error ? cause.message : "") ??
-      [];
-    throw new TypeError(`must be a regular expression (${why})`, { cause });
-  }
-}
-
 /** The docker exporter as a program. */
 export const PROGRAM = {
-  name: "docker",
-  summary: "CPU, memory, network, block I/O, state and events of the containers of a Docker Engine",
-  flags: FLAGS,
+  manifest: MANIFEST,
+  project: PROJECT,
   start,
-} satisfies ExporterProgram<typeof FLAGS>;
+} satisfies ExporterProgram<typeof MANIFEST.flags>;
 
-async function start(options: ParsedFlags<typeof FLAGS>, _context: ExporterContext): Promise<Exporter> {
+async function start(
+  options: ParsedFlags<typeof MANIFEST.flags>,
+  _context: ExporterContext,
+): Promise<Exporter> {
   const { "docker-host": host, timeout: timeoutMs, concurrency, include, exclude } = options;
   const isWanted = (name: string): boolean => (include?.test(name) ?? true) && !exclude?.test(name);
   const stopping = new AbortController();
@@ -146,7 +85,7 @@ async function start(options: ParsedFlags<typeof FLAGS>, _context: ExporterConte
   };
 }
 
-function readTls(options: ParsedFlags<typeof FLAGS>): ReturnType<typeof readTlsFiles> | undefined {
+function readTls(options: ParsedFlags<typeof MANIFEST.flags>): ReturnType<typeof readTlsFiles> | undefined {
   const { "docker-host": host, "docker-cert-path": folder } = options;
   if (folder === undefined) return undefined;
   if ("socketPath" in host) {

@@ -5,14 +5,15 @@
  *
  * @module
  */
-import { type Exporter, type ExporterProgram, runExporter } from "../../lib/exporter.ts";
-import { type Flags, parseDurationMs } from "../../lib/options.ts";
+import { runExporter } from "../../lib/exporter.ts";
+import type { Exporter, ExporterProgram } from "../../lib/program.ts";
+import { PROJECT } from "../catalog.ts";
 import { JobCollector } from "./collector.ts";
 import { HttpServer } from "./http_server.ts";
 import { Ingest } from "./ingest.ts";
 import { Intake } from "./intake.ts";
-import { LOOPBACK, parseIpRanges } from "./ip_range.ts";
 import { JobBoard } from "./job_board.ts";
+import { MANIFEST } from "./manifest.ts";
 import { FFMPEG_PAGE } from "./page.ts";
 import { ProgressFolder } from "./progress_folder.ts";
 import { readStandardInput } from "./standard_input.ts";
@@ -20,43 +21,10 @@ import { readStandardInput } from "./standard_input.ts";
 /** Time between two ticks of the board, in milliseconds. */
 const TICK_MS = 1_000;
 
-const FLAGS = {
-  "progress-dir": {
-    placeholder: "DIR",
-    help: "folder with a progress file per job, named JOB or JOB?encoder=…&width=…; needs --allow-read=DIR",
-  },
-  "stdin": { help: "read one job's reports or ffmpeg's log from standard input, as job stdin" },
-  "ingest-from": {
-    placeholder: "CIDR,…",
-    help: "addresses whose reports are taken over HTTP",
-    parse: parseIpRanges,
-    default: LOOPBACK,
-  },
-  "job-ttl": {
-    placeholder: "TIME",
-    help: "how long a job is shown after its end",
-    parse: parseDurationMs,
-    default: "2m",
-  },
-  "max-jobs": {
-    placeholder: "N",
-    help: "most jobs at once, those included that have ended and are still shown",
-    parse: parseMaxJobs,
-    default: "2000",
-  },
-  "stall-after": {
-    placeholder: "TIME",
-    help: "how long a job may stand still before it counts as stalled",
-    parse: parseDurationMs,
-    default: "10s",
-  },
-} as const satisfies Flags;
-
 /** The exporter as a program. */
 export const PROGRAM = {
-  name: "ffmpeg",
-  summary: "running ffmpeg jobs, from what ffmpeg reports with -progress",
-  flags: FLAGS,
+  manifest: MANIFEST,
+  project: PROJECT,
   start(options, { log }): Exporter {
     const board = new JobBoard({
       maxJobs: options["max-jobs"],
@@ -95,12 +63,6 @@ export const PROGRAM = {
       },
     };
   },
-} satisfies ExporterProgram<typeof FLAGS>;
-
-function parseMaxJobs(text: string): number {
-  const jobs = Number(text);
-  if (!/^\d+$/.test(text) || jobs < 1 || jobs > 100_000) throw new RangeError("must be 1 to 100000");
-  return jobs;
-}
+} satisfies ExporterProgram<typeof MANIFEST.flags>;
 
 if (import.meta.main) Deno.exit(await runExporter(PROGRAM, Deno.args));

@@ -5,37 +5,16 @@
  *
  * @module
  */
-import { isAbsolute } from "@std/path";
-import {
-  type Exporter,
-  type ExporterContext,
-  type ExporterProgram,
-  runExporter,
-} from "../../lib/exporter.ts";
-import { type Flags, type ParsedFlags, parseDurationMs } from "../../lib/options.ts";
+import { runExporter } from "../../lib/exporter.ts";
+import type { Exporter, ExporterContext, ExporterProgram } from "../../lib/program.ts";
+import type { ParsedFlags } from "../../lib/options.ts";
 import type { PageDescription } from "../../lib/page.ts";
+import { PROJECT } from "../catalog.ts";
 import { NvmlCollector } from "./collector.ts";
-import { NVML_PATHS, type NvmlLibrary, openNvmlLibrary } from "./nvml_library.ts";
+import { MANIFEST, NVML_PATHS } from "./manifest.ts";
+import { type NvmlLibrary, openNvmlLibrary } from "./nvml_library.ts";
 import { SessionKeeper } from "./session_keeper.ts";
 import { XidLog } from "./xid_watcher.ts";
-
-const FLAGS = {
-  "nvml": {
-    placeholder: "PATH",
-    help: "the NVIDIA library, in place of where distributions put it",
-    parse: parsePath,
-  },
-  "processes": { help: "also publish the memory and utilization of each process" },
-  "pcie-throughput": {
-    help: "measure PCIe traffic where the driver does not count it: 40 ms a scrape and GPU",
-  },
-  "interval": {
-    placeholder: "DURATION",
-    help: "scrapes within this time share one reading",
-    parse: parseDurationMs,
-    default: "1s",
-  },
-} as const satisfies Flags;
 
 const PAGE: PageDescription = {
   title: "NVIDIA GPUs",
@@ -61,17 +40,16 @@ const PAGE: PageDescription = {
 export type LibrarySource = (paths: readonly string[]) => NvmlLibrary;
 
 /** Returns the program for a source of the library. */
-export function createProgram(openLibrary: LibrarySource): ExporterProgram<typeof FLAGS> {
+export function createProgram(openLibrary: LibrarySource): ExporterProgram<typeof MANIFEST.flags> {
   return {
-    name: "gpu",
-    summary: "publishes NVIDIA GPU metrics, read through NVML.",
-    flags: FLAGS,
+    manifest: MANIFEST,
+    project: PROJECT,
     start: (options, context) => start(options, { ...context, openLibrary }),
   };
 }
 
 function start(
-  options: ParsedFlags<typeof FLAGS>,
+  options: ParsedFlags<typeof MANIFEST.flags>,
   { log, openLibrary }: ExporterContext & { openLibrary: LibrarySource },
 ): Exporter {
   const paths = options.nvml === undefined ? NVML_PATHS : [options.nvml];
@@ -95,12 +73,9 @@ function start(
   };
 }
 
-function parsePath(text: string): string {
-  if (!isAbsolute(text)) throw new RangeError("must be an absolute path");
-  return text;
-}
-
 /** The program. */
-export const PROGRAM: ExporterProgram<typeof FLAGS> = createProgram((paths) => openNvmlLibrary({ paths }));
+export const PROGRAM: ExporterProgram<typeof MANIFEST.flags> = createProgram((paths) =>
+  openNvmlLibrary({ paths })
+);
 
 if (import.meta.main) Deno.exit(await runExporter(PROGRAM, Deno.args));

@@ -1,17 +1,12 @@
 /**
  * Finds libnvidia-ml.so.1, which comes with the NVIDIA driver, and opens it.
  *
- * Only absolute paths are tried: with `--allow-ffi` scoped, Deno would look for a bare name in the working
- * directory. The paths are those of `--allow-ffi` in deno.json's `gpu` task, or the one given with `--nvml`.
+ * It is tried at the paths of the manifest, or at the one given with `--nvml`.
  *
  * @module
  */
-import { denoFlags } from "../catalog.ts";
+import { NVML_PATHS } from "./manifest.ts";
 import { NVML_SYMBOLS, type NvmlSymbols } from "./nvml_symbols.ts";
-
-/** Where distributions put the library: the grants of the `gpu` task, in its order. */
-export const NVML_PATHS: readonly string[] = denoFlags("gpu")
-  .flatMap((flag) => flag.match(/^--allow-ffi=(.+)$/)?.[1]?.split(",") ?? []);
 
 const BLOCKING_SYMBOLS: Deno.ForeignLibraryInterface = Object.fromEntries(
   Object.entries(NVML_SYMBOLS).map((

@@ -160,7 +160,7 @@ Deno.test({
   },
 });
 
-Deno.test("the exporter uses two permissions and no other", async () => {
+Deno.test("the exporter reads its tree, listens, reads its port variable and uses no other permission", async () => {
   using tree = publicTree();
   using audit = new Audit();
   const permissions = testPermissions("cpu").map((flag) => flag.replace("/run/powercap", tree.root));
@@ -185,7 +185,7 @@ Deno.test("the exporter uses two permissions and no other", async () => {
         : `${permission} ${value}`
     ),
   );
-  assertEquals([...kinds].sort(), ["net 0.0.0.0:0", "read the tree"]);
+  assertEquals([...kinds].sort(), ["env CPU_EXPORTER_PORT", "net 0.0.0.0:0", "read the tree"]);
 });
 
 Deno.test("the exporter refuses flags that make no sense, by name", async (t) => {

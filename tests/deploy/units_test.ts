@@ -1,5 +1,6 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { CATALOG, denoFlags, type ExporterName } from "../../exporters/catalog.ts";
+import { CATALOG, type ExporterName } from "../../exporters/catalog.ts";
+import { denoFlags } from "../../lib/command_line.ts";
 import { ROOT } from "../support/exporter_process.ts";
 import { needs } from "../support/programs.ts";
 
@@ -39,7 +40,7 @@ for (const [name, { artifact, port }] of ROWS) {
     assertEquals(settings(read(`systemd/deno-run/${artifact}.conf`), "ExecStart"), [
       [
         "/usr/local/bin/deno run --no-config --no-lock --no-remote",
-        ...denoFlags(name),
+        ...denoFlags(CATALOG[name]),
         `/usr/local/lib/worker-exporters/${artifact}.js $${argsVariable}`,
       ].join(" "),
     ]);

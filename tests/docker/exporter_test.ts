@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
-import { denoFlags } from "../../exporters/catalog.ts";
+import { MANIFEST } from "../../exporters/docker/manifest.ts";
+import { denoFlags } from "../../lib/command_line.ts";
 import {
   DEFAULT_DOCKER_HOST,
   hostPermissionFlags,
@@ -253,11 +254,12 @@ Deno.test("docker exporter says which flag is missing", async () => {
 
 Deno.test("docker exporter's task grants its default socket and nothing else", () => {
   const socket = DEFAULT_DOCKER_HOST.slice("unix://".length);
-  assertEquals(denoFlags("docker").filter((flag) => !flag.startsWith("--v8-flags=")), [
+  assertEquals(denoFlags(MANIFEST).filter((flag) => !flag.startsWith("--v8-flags=")), [
     "--no-prompt",
     `--allow-read=${socket}`,
     `--allow-write=${socket}`,
     `--allow-net=0.0.0.0:9501,unix:${socket}`,
+    "--allow-env=DOCKER_STATS_PORT",
     "--ignore-env",
   ]);
 });

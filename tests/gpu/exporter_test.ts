@@ -1,7 +1,8 @@
 /** The GPU exporter as a process, with the permissions of production, on the stand-in library. */
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { dirname } from "@std/path";
-import { denoFlags } from "../../exporters/catalog.ts";
+import { MANIFEST } from "../../exporters/gpu/manifest.ts";
+import { denoFlags } from "../../lib/command_line.ts";
 import { Audit } from "../support/audit.ts";
 import { eventually, startExporter } from "../support/exporter_process.ts";
 import { sampleOf, startGpuExporter } from "../support/gpu_exporter.ts";
@@ -144,7 +145,7 @@ Deno.test({
 Deno.test("gpu exporter says which flag is missing, and serves", async () => {
   await using exporter = await startExporter("gpu", { permissions: ["--no-prompt", "--allow-net=0.0.0.0"] });
   const { sources: [source] } = await exporter.health();
-  const flag = denoFlags("gpu").find((flag) => flag.startsWith("--allow-ffi="));
+  const flag = denoFlags(MANIFEST).find((flag) => flag.startsWith("--allow-ffi="));
   assertStringIncludes(source?.reason ?? "", `start with "${flag}"`);
   assertStringIncludes(await exporter.metrics(), "gpu_devices 0\n");
 });

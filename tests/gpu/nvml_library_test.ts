@@ -1,5 +1,6 @@
 import { assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
-import { NVML_PATHS, NvmlLibraryError, openNvmlLibrary } from "../../exporters/gpu/nvml_library.ts";
+import { NVML_PATHS } from "../../exporters/gpu/manifest.ts";
+import { NvmlLibraryError, openNvmlLibrary } from "../../exporters/gpu/nvml_library.ts";
 import { createFakeSymbols } from "../../simulation/nvml_fake.ts";
 import { NvmlStub } from "../support/nvml_stub.ts";
 import { needs } from "../support/programs.ts";
@@ -8,7 +9,7 @@ const symbols = createFakeSymbols({ driverVersion: "1", gpus: [] });
 
 Deno.test("NVML_PATHS are absolute paths of the library", () => {
   assertEquals(NVML_PATHS.length >= 6, true);
-  for (const path of NVML_PATHS) assertMatch(path, /^\/usr\/.+\/libnvidia-ml\.so\.1$/);
+  for (const path of NVML_PATHS) assertMatch(path, /^\/(?:usr|run)\/.+\/libnvidia-ml\.so\.1$/);
 });
 
 Deno.test("openNvmlLibrary() opens the first path that is granted and opens", () => {

@@ -1,7 +1,9 @@
-/** The life of an exporter, on the cpu exporter as the one with the least needs. */
+/** The life of an exporter, on one that reads nothing. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { CATALOG, denoFlags, type ExporterName, VERSION } from "../../exporters/catalog.ts";
+import { CATALOG, type ExporterName } from "../../exporters/catalog.ts";
+import { denoFlags } from "../../lib/command_line.ts";
 import { eventually, ROOT, setupFlags, startExporter, testPermissions } from "../support/exporter_process.ts";
+import { TOY } from "../support/toy.ts";
 
 interface Ended {
   code: number;
@@ -11,43 +13,73 @@ interface Ended {
 
 /** Runs an exporter that is expected to end by itself. */
 async function runToEnd(
-  name: ExporterName,
   args: string[],
-  permissions = testPermissions(name),
+  { permissions = testPermissions("toy"), env = {} } = {},
 ): Promise<Ended> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...setupFlags(), ...permissions, `exporters/${name}/main.ts`, ...args],
+    args: ["run", ...setupFlags(), ...permissions, "tests/support/toy.ts", ...args],
     cwd: ROOT,
+    env,
     stdin: "null",
   }).output();
   return { code, stdout: new TextDecoder().decode(stdout), stderr: new TextDecoder().decode(stderr) };
 }
 
 Deno.test("--help names the permissions and an example, --version the versions", async () => {
-  const help = await runToEnd("cpu", ["--help"]);
+  const help = await runToEnd(["--help"]);
   assertEquals(help.code, 0);
-  for (const flag of denoFlags("cpu")) assertStringIncludes(help.stdout, flag);
-  assertStringIncludes(help.stdout, "\n  --allow-read=/run/powercap\n");
-  assertStringIncludes(help.stdout, "curl http://127.0.0.1:9510/metrics");
-  const version = await runToEnd("cpu", ["--version"]);
+  for (const flag of denoFlags(TOY)) assertStringIncludes(help.stdout, flag);
+  assertStringIncludes(help.stdout, "\n  --allow-read=/run/toy\n");
+  assertStringIncludes(help.stdout, "curl http://127.0.0.1:9599/metrics");
+  const version = await runToEnd(["--version"]);
   assertEquals(version.code, 0);
-  assertStringIncludes(version.stdout, `cpu-exporter ${VERSION}`);
+  assertStringIncludes(version.stdout, "toy-exporter 1.2.3");
   assertStringIncludes(version.stdout, `deno ${Deno.version.deno}`);
 });
 
+Deno.test("The environment variable of an exporter sets its port where no flag does", async () => {
+  const env = { TOY_EXPORTER_PORT: "9998" };
+  // It does not listen, but reports which address it would.
+  const addressOf = async (...args: string[]): Promise<string | undefined> => {
+    const { stderr } = await runToEnd(args, { permissions: denoFlags(TOY), env });
+    return /--allow-net=(\S+)"/.exec(stderr)?.[1];
+  };
+  assertEquals(await addressOf(), "0.0.0.0:9998");
+  assertEquals(await addressOf("--host=127.0.0.1"), "127.0.0.1:9998");
+  assertEquals(await addressOf("--port=9999"), "0.0.0.0:9999");
+  const wrong = await runToEnd([], { env: { TOY_EXPORTER_PORT: "80a" } });
+  assertEquals(wrong.code, 2);
+  assertStringIncludes(wrong.stderr, "environment variable TOY_EXPORTER_PORT as it must be 1 to 65535");
+});
+
+Deno.test("An exporter listens on every --web.listen-address", async () => {
+  const args = ["--web.listen-address=127.0.0.1:0", "--web.listen-address=127.0.0.2:0"];
+  await using exporter = await startExporter("toy", { args, permissions: denoFlags(TOY, args) });
+  const ports = (): string[] =>
+    Array.from(exporter.stderr().matchAll(/address=(\S+)/g), ([, address = ""]) => address);
+  await eventually(() => assertEquals(ports().length, 2));
+  for (const address of ports()) {
+    assertEquals(await (await fetch(`http://${address}/-/ready`)).text(), "Ready\n");
+  }
+});
+
 const WRONG: [string[], string][] = [
-  [["--port=80a"], 'cpu-exporter: Cannot use "--port" as it must be 1 to 65535'],
-  [["--prot=1"], 'cpu-exporter: Cannot use "--prot" as there is no such flag'],
-  [["--web.telemetry-path=/health"], 'cpu-exporter: Cannot use "--web.telemetry-path" as it must be a path'],
+  [["--port=80a"], 'toy-exporter: Cannot use "--port" as it must be 1 to 65535'],
+  [["--prot=1"], 'toy-exporter: Cannot use "--prot" as there is no such flag'],
+  [["--folder="], 'toy-exporter: Cannot use "--folder" as its value is missing'],
+  [["--folder=/run/toy,/etc"], 'toy-exporter: Cannot use "--folder" as Deno grants no path with a comma'],
+  [["--host=0.0.0.0,10.0.0.5"], 'toy-exporter: Cannot use "--host" as it must be an address or name'],
+  [["--", "--folder=/"], 'toy-exporter: Cannot use "--folder" as there is no such flag'],
+  [["--web.telemetry-path=/health"], 'toy-exporter: Cannot use "--web.telemetry-path" as it must be a path'],
   [
     ["--web.listen-address=:1", "--port=1"],
-    'cpu-exporter: Cannot use "--web.listen-address" together with "--port"',
+    'toy-exporter: Cannot use "--web.listen-address" together with "--port"',
   ],
 ];
 
 for (const [args, sentence] of WRONG) {
   Deno.test(`Wrong flags ${args.join(" ")} end the start with 2 and a sentence`, async () => {
-    const { code, stderr } = await runToEnd("cpu", args);
+    const { code, stderr } = await runToEnd(args);
     assertEquals([code, stderr.includes(sentence)], [2, true], stderr);
     assertEquals(stderr.includes("    at "), false, "no stack trace");
   });
@@ -55,20 +87,20 @@ for (const [args, sentence] of WRONG) {
 
 Deno.test("A port in use ends the start with 1 and a sentence", async () => {
   using listener = Deno.listen({ hostname: "0.0.0.0", port: 0 });
-  const { code, stderr } = await runToEnd("cpu", [`--port=${(listener.addr as Deno.NetAddr).port}`]);
+  const { code, stderr } = await runToEnd([`--port=${(listener.addr as Deno.NetAddr).port}`]);
   assertEquals(code, 1);
   assertStringIncludes(stderr, "another program listens there");
 });
 
 Deno.test("A port that the permissions do not cover ends the start with 1 and names the flag", async () => {
-  const { code, stderr } = await runToEnd("cpu", ["--port=9999"], denoFlags("cpu"));
+  const { code, stderr } = await runToEnd(["--port=9999"], { permissions: denoFlags(TOY) });
   assertEquals(code, 1);
   assertStringIncludes(stderr, 'start with "--allow-net=0.0.0.0:9999"');
 });
 
 Deno.test("--port=0 prints the chosen port as one line of JSON", async () => {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...setupFlags(), ...testPermissions("cpu"), "exporters/cpu/main.ts", "--port=0"],
+    args: ["run", ...setupFlags(), ...testPermissions("toy"), "tests/support/toy.ts", "--port=0"],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
@@ -77,7 +109,7 @@ Deno.test("--port=0 prints the chosen port as one line of JSON", async () => {
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const { value } = await reader.read();
   const { exporter, host, port } = JSON.parse(value ?? "");
-  assertEquals([exporter, host], ["cpu", "0.0.0.0"]);
+  assertEquals([exporter, host], ["toy", "0.0.0.0"]);
   assertEquals(await (await fetch(`http://127.0.0.1:${port}/-/ready`)).text(), "Ready\n");
   child.kill("SIGTERM");
   assertEquals((await child.status).code, 0);
@@ -87,7 +119,7 @@ Deno.test("--port=0 prints the chosen port as one line of JSON", async () => {
 Deno.test("--web.listen-address, --web.telemetry-path and --log.format are followed", async () => {
   const args = ["--web.listen-address=127.0.0.1:0", "--web.telemetry-path=/probe", "--log.format=json"];
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...setupFlags(), "--no-prompt", "--allow-net=127.0.0.1", "exporters/cpu/main.ts", ...args],
+    args: ["run", ...setupFlags(), "--no-prompt", "--allow-net=127.0.0.1", "tests/support/toy.ts", ...args],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
@@ -109,7 +141,7 @@ Deno.test("--web.listen-address, --web.telemetry-path and --log.format are follo
 });
 
 Deno.test("An exporter listens on an IPv6 address", async () => {
-  await using exporter = await startExporter("cpu", {
+  await using exporter = await startExporter("toy", {
     args: ["--web.listen-address=[::1]:0"],
     permissions: ["--no-prompt", "--allow-net=[::1]"],
   });
@@ -137,7 +169,7 @@ Deno.test("SIGTERM ends an exporter with 0 within a second, also with requests t
 });
 
 Deno.test("Garbage, silence and half requests change nothing for the next scrape", async () => {
-  await using exporter = await startExporter("cpu");
+  await using exporter = await startExporter("toy");
   const before = await exporter.metrics();
   const encode = (text: string): Uint8Array => new TextEncoder().encode(text);
   const garbage: Uint8Array[] = [
@@ -167,7 +199,7 @@ Deno.test("Garbage, silence and half requests change nothing for the next scrape
     page.split("\n").filter((line) => line.startsWith("# TYPE") && !line.includes("lag"));
   assertEquals(names(after), names(before));
   for (const connection of open) connection.close();
-  await eventually(async () => assertEquals((await exporter.health()).exporter, "cpu"));
+  await eventually(async () => assertEquals((await exporter.health()).exporter, "toy"));
 });
 
 Deno.test("Every exporter answers a client that asks again on the same connection", async () => {

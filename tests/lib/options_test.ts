@@ -1,13 +1,6 @@
-import { assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
-import {
-  describeFlags,
-  oneOf,
-  parseDurationMs,
-  parseFlags,
-  parseListenAddress,
-  parsePort,
-  UsageError,
-} from "../../lib/options.ts";
+import { assertEquals, assertThrows } from "@std/assert";
+import { parseFlags } from "../../lib/command_line.ts";
+import { oneOf, parseDurationMs, parseListenAddress, parsePort, UsageError } from "../../lib/options.ts";
 
 const FLAGS = {
   "port": { help: "port", placeholder: "N", parse: parsePort },
@@ -77,6 +70,8 @@ const REJECTED: [string[], string][] = [
   [["--no-processes"], 'Cannot use "--no-processes" as there is no such flag'],
   [["-p", "1"], 'Cannot use "-p" as there is no such flag'],
   [["extra"], 'Cannot use "extra" as only flags are taken'],
+  [["--", "--label=a"], 'Cannot use "--label" as there is no such flag'],
+  [["--processes", "--", "extra"], 'Cannot use "extra" as only flags are taken'],
 ];
 
 for (const [args, message] of REJECTED) {
@@ -92,11 +87,4 @@ Deno.test("parseListenAddress() takes the forms that Prometheus exporters take",
   for (const text of ["9510", "localhost", "::1:9510", "a:b", ":70000", ""]) {
     assertThrows(() => parseListenAddress(text), RangeError, "must be");
   }
-});
-
-Deno.test("describeFlags() lists every flag with its default", () => {
-  const text = describeFlags(FLAGS);
-  assertStringIncludes(text, "--interval DURATION     period (default 1s)");
-  assertStringIncludes(text, "--label NAME            label (repeatable)");
-  assertEquals(text.split("\n").length, Object.keys(FLAGS).length);
 });

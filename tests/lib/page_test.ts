@@ -8,6 +8,7 @@ import { createLogger } from "../../lib/log.ts";
 import { createHandler } from "../../lib/server.ts";
 import { startExporter } from "../support/exporter_process.ts";
 import { needs } from "../support/programs.ts";
+import { PROGRAM, TOY } from "../support/toy.ts";
 
 // Playwright keeps timers and pipes of its own until the browser is gone.
 const BROWSER_TEST = { ...needs(CHROMIUM), sanitizeOps: false, sanitizeResources: false };
@@ -109,7 +110,8 @@ function servePage(
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     createHandler({
-      name: "ffmpeg",
+      manifest: TOY,
+      project: PROGRAM.project,
       runners: [
         new CollectorRunner({ source: "x", metrics: [SPEED], collect }, createLogger({ write: () => {} })),
       ],

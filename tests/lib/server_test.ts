@@ -3,6 +3,7 @@ import { type Collection, CollectorRunner } from "../../lib/collector.ts";
 import { type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
 import { createLogger } from "../../lib/log.ts";
 import { createHandler, MAX_SCRAPES } from "../../lib/server.ts";
+import { PROGRAM, TOY } from "../support/toy.ts";
 
 const WATTS: MetricDefinition = { name: "x_watts", type: "gauge", help: "Watts.", labels: ["zone"] };
 const INFO = {} as Deno.ServeHandlerInfo<Deno.NetAddr>;
@@ -12,7 +13,8 @@ function handler(
 ): (path: string, init?: RequestInit) => Promise<Response> {
   const log = createLogger({ write: () => {} });
   const handle = createHandler({
-    name: "cpu",
+    manifest: TOY,
+    project: PROGRAM.project,
     runners: [new CollectorRunner({ source: "x", metrics: [WATTS], collect }, log)],
     page: {
       title: "<Title>",
@@ -117,7 +119,7 @@ Deno.test("GET /health names each source and what is wrong with it", async () =>
   const problem = { reason: "gone", message: "Zone is gone: wait" };
   const get = handler(() => ({ ...reading(), problems: [problem] }));
   const report = await (await get("/health")).json();
-  assertEquals([report.status, report.exporter], ["degraded", "cpu"]);
+  assertEquals([report.status, report.exporter], ["degraded", "toy"]);
   assertEquals(report.sources, [{ name: "x", up: true, reason: "Zone is gone: wait" }]);
 });
 

@@ -66,6 +66,38 @@ testCompiled(
   },
 );
 
+testCompiled("a compiled exporter ends with 2 and a sentence over wrong flags", async () => {
+  await withCompiled("cpu", {}, async (executable) => {
+    const wrong: [string[], string][] = [
+      [["--powercap="], "its value is missing"],
+      [["--", "--powercap=/"], "no such flag"],
+      [["/etc"], "only flags are taken"],
+    ];
+    for (const [args, sentence] of wrong) {
+      const { code, stderr } = await new Deno.Command(executable, { args }).output();
+      const text = new TextDecoder().decode(stderr);
+      assertEquals([code, text.startsWith("cpu-exporter: Cannot use")], [2, true], text);
+      assertStringIncludes(text, sentence);
+    }
+  });
+});
+
+testCompiled("a compiled exporter takes its port from the environment", async () => {
+  await withCompiled("cpu", {}, async (executable) => {
+    const child = new Deno.Command(executable, {
+      env: { CPU_EXPORTER_PORT: "0" },
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    const stdout = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const { port } = JSON.parse((await stdout.read()).value ?? "");
+    assertEquals(await (await fetch(`http://127.0.0.1:${port}/-/ready`)).text(), "Ready\n");
+    child.kill("SIGTERM");
+    assertEquals((await child.status).code, 0);
+    await stdout.cancel();
+  });
+});
+
 testCompiled("every exporter compiles, names itself and explains its flags", async (t) => {
   for (const name of Object.keys(CATALOG) as ExporterName[]) {
     await t.step(name, async () => {

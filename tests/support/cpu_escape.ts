@@ -7,7 +7,8 @@ import { connect } from "node:net";
 import { readFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { PROGRAM } from "../../exporters/cpu/main.ts";
-import { type Exporter, runExporter } from "../../lib/exporter.ts";
+import { runExporter } from "../../lib/exporter.ts";
+import type { Exporter } from "../../lib/program.ts";
 
 /** What the process tries once it serves. Each has to fail. */
 const ATTEMPTS: Readonly<Record<string, () => unknown>> = {

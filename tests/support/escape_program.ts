@@ -6,12 +6,8 @@
  * @module
  */
 import { PROGRAM as CPU } from "../../exporters/cpu/main.ts";
-import {
-  type Exporter,
-  type ExporterContext,
-  type ExporterProgram,
-  runExporter,
-} from "../../lib/exporter.ts";
+import { runExporter } from "../../lib/exporter.ts";
+import type { Exporter, ExporterContext, ExporterProgram } from "../../lib/program.ts";
 
 const ATTEMPTS: Readonly<Record<string, (request: Request) => unknown>> = {
   "read /etc/passwd": () => Deno.readTextFileSync("/etc/passwd"),
@@ -52,6 +48,6 @@ export const PROGRAM = {
         new URL(request.url).pathname === "/escape" ? attempt(request).then(Response.json) : undefined,
     };
   },
-} satisfies ExporterProgram<typeof CPU.flags>;
+} satisfies ExporterProgram<typeof CPU.manifest.flags>;
 
 if (import.meta.main) Deno.exit(await runExporter(PROGRAM, Deno.args));

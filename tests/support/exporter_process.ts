@@ -4,11 +4,22 @@
  * @module
  */
 import { fromFileUrl } from "@std/path";
-import { denoFlags, type ExporterName } from "../../exporters/catalog.ts";
+import { CATALOG } from "../../exporters/catalog.ts";
+import { denoFlags } from "../../lib/command_line.ts";
+import type { Manifest } from "../../lib/manifest.ts";
 import type { HealthReport } from "../../lib/server.ts";
+import { TOY } from "./toy.ts";
 
 /** This project's folder. */
 export const ROOT: string = fromFileUrl(new URL("../../", import.meta.url));
+
+/** Every exporter, and the one that reads nothing. */
+export const MANIFESTS = { ...CATALOG, toy: TOY } as const satisfies Record<string, Manifest>;
+
+/** The module that runs an exporter. */
+function scriptOf(name: keyof typeof MANIFESTS): string {
+  return name === "toy" ? "tests/support/toy.ts" : `exporters/${name}/main.ts`;
+}
 
 /** How long an exporter may take to end before it is killed, in milliseconds. */
 const STOP_TIMEOUT_MS = 2000;
@@ -19,7 +30,7 @@ export interface StartOptions {
   args?: string[];
   /** Deno's flags in place of those of the exporter's task. */
   permissions?: string[];
-  /** The module to run, relative to the project's folder. @default `exporters/<name>/main.ts` */
+  /** The module to run, relative to the project's folder. @default the exporter's own */
   script?: string;
   /** Words before `deno`: `["setpriv", "--reuid=65534"]`. */
   prefix?: string[];
@@ -49,16 +60,16 @@ export function setupFlags(): string[] {
 }
 
 /** The permission flags of an exporter's task, with its fixed port widened to any. */
-export function testPermissions(name: ExporterName): string[] {
-  return denoFlags(name).map((flag) => flag.replace(/(--allow-net=)0\.0\.0\.0:\d+/, "$10.0.0.0"));
+export function testPermissions(name: keyof typeof MANIFESTS): string[] {
+  return denoFlags(MANIFESTS[name]).map((flag) => flag.replace(/(--allow-net=)0\.0\.0\.0:\d+/, "$10.0.0.0"));
 }
 
 /** Starts an exporter and waits until it listens. @throws {Error} with its output when it ends instead */
 export async function startExporter(
-  name: ExporterName,
+  name: keyof typeof MANIFESTS,
   options: StartOptions = {},
 ): Promise<ExporterProcess> {
-  const { args = [], script = `exporters/${name}/main.ts`, prefix = [], env = {} } = options;
+  const { args = [], script = scriptOf(name), prefix = [], env = {} } = options;
   const permissions = options.permissions ?? testPermissions(name);
   const hasPort = args.some((arg) => /^--(?:port|web\.listen-address)/.test(arg));
   const words = [

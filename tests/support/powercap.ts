@@ -64,13 +64,14 @@ export class SamplerOnClock implements Disposable {
 
   /** Asks the exporter's server for a path, as a scraper would. */
   get(path: string): Promise<Response> {
-    using self = new SelfMetrics("cpu", false);
+    using self = new SelfMetrics({ name: "cpu", version: PROGRAM.project.version });
     const log = createLogger({ write: () => {} });
     const handler = createHandler({
-      name: "cpu",
+      manifest: PROGRAM.manifest,
+      project: PROGRAM.project,
       runners: [new CollectorRunner(new PowercapCollector(this.sampler), log)],
       page: {
-        title: PROGRAM.summary,
+        title: PROGRAM.manifest.summary,
         summary: "",
         chart: { metric: "", unit: "", labels: [] },
         table: { key: [], columns: [] },

@@ -4,7 +4,8 @@
  *
  * @module
  */
-import { denoFlags } from "../../exporters/catalog.ts";
+import { CATALOG } from "../../exporters/catalog.ts";
+import { denoFlags } from "../../lib/command_line.ts";
 import type { HealthReport } from "../../lib/server.ts";
 import { type ExporterProcess, ROOT, startExporter, type StartOptions } from "./exporter_process.ts";
 
@@ -48,7 +49,7 @@ export async function startPrivately(
   options: StartOptions & { user?: number } = {},
 ): Promise<PrivateExporter> {
   const process = await startExporter("cpu", {
-    permissions: denoFlags("cpu"),
+    permissions: denoFlags(CATALOG.cpu),
     ...options,
     args: ["--port=9510", ...options.args ?? []],
     prefix: [

@@ -1,7 +1,8 @@
 /** `--web.config.file` on a real exporter, with curl and with a real Prometheus as its clients. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import bcrypt from "bcryptjs";
-import { denoFlags } from "../../../exporters/catalog.ts";
+import { CATALOG } from "../../../exporters/catalog.ts";
+import { denoFlags } from "../../../lib/command_line.ts";
 import type { HealthReport } from "../../../lib/server.ts";
 import { type Certificates, type IssuedCertificate, makeCertificates } from "../../support/certificates.ts";
 import {
@@ -96,7 +97,7 @@ Deno.test({
     const config = `${certificates.folder}/web.yml`;
     const start = (...files: string[]): Promise<{ code: number; stderr: string }> =>
       runToEnd(
-        files.length > 0 ? permissionsFor(...files) : denoFlags("cpu"),
+        files.length > 0 ? permissionsFor(...files) : denoFlags(CATALOG.cpu),
         `--web.config.file=${config}`,
       );
     await Deno.writeTextFile(config, "tls_server_config: {cert_file: server.pem, key_file: server.key}");

@@ -4,12 +4,8 @@
  *
  * @module
  */
-import {
-  type Exporter,
-  type ExporterContext,
-  type ExporterProgram,
-  runExporter,
-} from "../../../lib/exporter.ts";
+import { runExporter } from "../../../lib/exporter.ts";
+import type { Exporter, ExporterContext, ExporterProgram } from "../../../lib/program.ts";
 import type { Flags, ParsedFlags } from "../../../lib/options.ts";
 
 const NAMES = ["run", "read", "write", "net", "env", "sys", "ffi", "import"] as const;

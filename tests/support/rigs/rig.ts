@@ -7,8 +7,8 @@
  * @module
  */
 import { assertAlmostEquals, assertEquals } from "@std/assert";
-import type { ExporterName } from "../../../exporters/catalog.ts";
-import { grantFlags, grantsFor } from "../../../exporters/grants.ts";
+import { CATALOG, type ExporterName } from "../../../exporters/catalog.ts";
+import { denoFlags } from "../../../lib/command_line.ts";
 import type { HealthReport } from "../../../lib/server.ts";
 import { eventually, type ExporterProcess, startExporter, type StartOptions } from "../exporter_process.ts";
 import { type Family, parseExposition } from "../exposition_parser.ts";
@@ -59,7 +59,7 @@ export function startOnRig(
   return startExporter(name, {
     args: all,
     permissions: [
-      ...grantFlags(name, grantsFor(name, all)).map((flag) =>
+      ...denoFlags(CATALOG[name], all).map((flag) =>
         options.v8 !== undefined && flag.startsWith("--v8-flags=") ? `${flag},${options.v8}` : flag
       ),
     ],

@@ -1,0 +1,59 @@
+/**
+ * What the FFmpeg exporter is.
+ *
+ * @module
+ */
+import type { Manifest } from "../../lib/manifest.ts";
+import { parseDurationMs } from "../../lib/options.ts";
+import { LOOPBACK, parseIpRanges } from "./ip_range.ts";
+
+/** Where progress files usually are. */
+const PROGRESS_FOLDER = "/run/ffmpeg-progress";
+
+/** Its name, port and flags. */
+export const MANIFEST = {
+  name: "ffmpeg",
+  port: 9506,
+  portVariable: "FFMPEG_EXPORTER_PORT",
+  artifact: "ffmpeg-exporter",
+  measures: "running ffmpeg jobs",
+  summary: "running ffmpeg jobs, from what ffmpeg reports with -progress",
+  flags: {
+    "progress-dir": {
+      placeholder: "DIR",
+      help: "folder with a progress file per job, named JOB or JOB?encoder=…&width=…; needs --allow-read=DIR",
+      grants: (folder = PROGRESS_FOLDER) => ({ read: [folder] }),
+    },
+    "stdin": { help: "read one job's reports or ffmpeg's log from standard input, as job stdin" },
+    "ingest-from": {
+      placeholder: "CIDR,…",
+      help: "addresses whose reports are taken over HTTP",
+      parse: parseIpRanges,
+      default: LOOPBACK,
+    },
+    "job-ttl": {
+      placeholder: "TIME",
+      help: "how long a job is shown after its end",
+      parse: parseDurationMs,
+      default: "2m",
+    },
+    "max-jobs": {
+      placeholder: "N",
+      help: "most jobs at once, those included that have ended and are still shown",
+      parse: parseMaxJobs,
+      default: "2000",
+    },
+    "stall-after": {
+      placeholder: "TIME",
+      help: "how long a job may stand still before it counts as stalled",
+      parse: parseDurationMs,
+      default: "10s",
+    },
+  },
+} as const satisfies Manifest;
+
+function parseMaxJobs(text: string): number {
+  const jobs = Number(text);
+  if (!/^\d+$/.test(text) || jobs < 1 || jobs > 100_000) throw new RangeError("must be 1 to 100000");
+  return jobs;
+}

@@ -1,0 +1,43 @@
+/**
+ * What an exporter implements: a program that is started with its flags and returns what the server shows.
+ *
+ * @module
+ */
+import type { Collector } from "./collector.ts";
+import type { ListenOptions, Server } from "./listen.ts";
+import type { Logger } from "./log.ts";
+import type { Manifest, Project } from "./manifest.ts";
+import type { Flags, ParsedFlags } from "./options.ts";
+import type { PageDescription } from "./page.ts";
+
+/** An exporter as a program. */
+export interface ExporterProgram<F extends Flags = Flags> {
+  readonly manifest: Manifest<F>;
+  readonly project: Project;
+  /** Starts it. @throws {UsageError} when flags do not go together */
+  start(options: ParsedFlags<F>, context: ExporterContext): Exporter | Promise<Exporter>;
+}
+
+/** What an exporter is started with. */
+export interface ExporterContext {
+  readonly log: Logger;
+}
+
+/** An exporter that was started: what the server shows of it. */
+export interface Exporter {
+  readonly collectors: readonly Collector[];
+  readonly page: PageDescription;
+  /** Permissions that it needs as long as it runs; every other one is revoked. */
+  readonly keep?: readonly Deno.PermissionDescriptor[];
+  /** Routes of its own, asked before the common ones; undefined: not one of them. */
+  handle?(
+    request: Request,
+    info: Deno.ServeHandlerInfo<Deno.NetAddr>,
+  ): Response | Promise<Response> | undefined;
+  /** Paths among these routes that need no password where a web configuration asks for one. */
+  readonly openPaths?: readonly string[];
+  /** Listens in place of `Deno.serve`, where no web configuration asks for TLS. */
+  listen?(options: ListenOptions): Server | Promise<Server>;
+  /** Ends what it does in the background. */
+  stop?(): void | Promise<void>;
+}
