@@ -28,8 +28,8 @@ export function needsNamespaces(): { ignore: boolean } {
   return root.ignore ? root : runsIf(canMakeNamespaces(), "this machine forbids namespaces");
 }
 
-/** Where a need is not met, says so once, for however many tests; CI has to meet them all. */
-function runsIf(isMet: boolean, otherwise: string): { ignore: boolean } {
+/** Where a need is not met, reports it once, for however many tests. @throws {Error} in CI, which has to meet all */
+export function runsIf(isMet: boolean, otherwise: string): { ignore: boolean } {
   if (!isMet && Deno.env.get("CI")) throw new Error(`CI skips no tests, but ${otherwise}`);
   if (!isMet && !told.has(otherwise)) {
     told.add(otherwise);
