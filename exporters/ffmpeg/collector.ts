@@ -5,6 +5,7 @@
  */
 import type { Collection, Collector } from "../../lib/collector.ts";
 import { type HistogramState, type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
+import { addEncoders, ENCODER_METRICS } from "./encoder_metrics.ts";
 import { type Job, JOB_STATES, type JobState } from "./job.ts";
 import { type Intake, REJECT_REASONS } from "./intake.ts";
 import { type JobBoard, SPEED_BUCKETS } from "./job_board.ts";
@@ -26,6 +27,7 @@ export class JobCollector implements Collector {
     ...Object.values(JOB_METRICS),
     ...Object.values(WORKER_METRICS),
     ...Object.values(INGEST_METRICS),
+    ...Object.values(ENCODER_METRICS),
   ];
   readonly #options: JobCollectorOptions;
 
@@ -42,13 +44,15 @@ export class JobCollector implements Collector {
     const snapshot = new Snapshot();
     const nowMs = board.nowMs();
     const states: Record<JobState, number> = { running: 0, stalled: 0, paused: 0, ended: 0, lost: 0 };
-    for (const job of board.jobs()) {
+    const jobs = board.jobs();
+    for (const job of jobs) {
       const state = job.state(nowMs, board.stallAfterMs);
       states[state]++;
       addJob(snapshot, job, state, nowMs);
     }
     for (const state of JOB_STATES) snapshot.add(WORKER_METRICS.jobs, states[state], { state });
     addTotals(snapshot, intake);
+    addEncoders(snapshot, jobs, board.failed);
     snapshot.add(INGEST_METRICS.connections, openConnections());
     return { up: true, snapshot, problems: [] };
   }

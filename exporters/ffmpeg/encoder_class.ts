@@ -7,44 +7,45 @@
  * @module
  */
 
-/** Suffix of hardware encoders' names, by class. */
-const HARDWARE_SUFFIXES = {
-  amf: "_amf",
-  d3d12va: "_d3d12va",
-  mediacodec: "_mediacodec",
-  mf: "_mf",
-  nvenc: "_nvenc",
-  oh: "_oh",
-  omx: "_omx",
-  qsv: "_qsv",
-  rkmpp: "_rkmpp",
-  v4l2m2m: "_v4l2m2m",
-  vaapi: "_vaapi",
-  videotoolbox: "_videotoolbox",
-  vulkan: "_vulkan",
-} as const;
+/** Classes of hardware encoders, each the last part of their names. */
+const HARDWARE_CLASSES = [
+  "amf",
+  "d3d12va",
+  "mediacodec",
+  "mf",
+  "nvenc",
+  "oh",
+  "omx",
+  "qsv",
+  "rkmpp",
+  "v4l2m2m",
+  "vaapi",
+  "videotoolbox",
+  "vulkan",
+] as const;
 
 /** A class of hardware encoders. */
-export type HardwareClass = keyof typeof HARDWARE_SUFFIXES;
+export type HardwareClass = typeof HARDWARE_CLASSES[number];
 /** What encodes: `copy` where streams are passed on unchanged. */
 export type EncoderClass = HardwareClass | "software" | "copy";
 
-const HARDWARE = Object.entries(HARDWARE_SUFFIXES) as [HardwareClass, string][];
-const SUFFIX_OF_SEVERAL_REGEXP = /[,+ ]/;
+const HARDWARE: ReadonlySet<string> = new Set(HARDWARE_CLASSES);
+const SEVERAL_REGEXP = /[,+ ]/;
 
 /** The class of an encoder such as `libx264` or `h264_nvenc`; undefined where none is named. */
 export function encoderClass(encoder: string): EncoderClass | undefined {
-  const [name = ""] = encoder.toLowerCase().split(SUFFIX_OF_SEVERAL_REGEXP);
+  const [name = ""] = encoder.toLowerCase().split(SEVERAL_REGEXP);
   if (name === "") return undefined;
   if (name === "copy") return "copy";
   // Old names of NVENC: nvenc, nvenc_h264, nvenc_hevc (until ffmpeg 4).
   if (name.startsWith("nvenc")) return "nvenc";
-  return HARDWARE.find(([, suffix]) => name.endsWith(suffix))?.[0] ?? "software";
+  const last = name.slice(name.lastIndexOf("_") + 1);
+  return name.includes("_") && HARDWARE.has(last) ? last as HardwareClass : "software";
 }
 
 /** Whether a class is hardware. */
 export function isHardware(found: EncoderClass | undefined): found is HardwareClass {
-  return found !== undefined && Object.hasOwn(HARDWARE_SUFFIXES, found);
+  return found !== undefined && HARDWARE.has(found);
 }
 
 /**
@@ -53,5 +54,5 @@ export function isHardware(found: EncoderClass | undefined): found is HardwareCl
  */
 export function expectsHardware(expect: string): boolean {
   const text = expect.toLowerCase();
-  return text === "hardware" || Object.hasOwn(HARDWARE_SUFFIXES, text) || isHardware(encoderClass(text));
+  return text === "hardware" || HARDWARE.has(text) || isHardware(encoderClass(text));
 }

@@ -8,6 +8,7 @@ import type { Job, JobOptions } from "./job.ts";
 import type { JobBoard, Opening, Refusal } from "./job_board.ts";
 import type { ProgressBlock } from "./progress_block.ts";
 import { ProgressParser } from "./progress_parser.ts";
+import { Report } from "./report.ts";
 
 /** Why a request is refused. */
 export type RejectReason = Refusal | "address" | "busy";
@@ -68,6 +69,7 @@ export class ReportStream {
   /** The job that reports: another one, with the same id, once a new run has begun; undefined while refused. */
   job: Job | undefined;
   readonly #intake: Intake;
+  readonly #report: Report;
   readonly #parser: ProgressParser;
   #atMs: number | undefined;
 
@@ -75,14 +77,31 @@ export class ReportStream {
   constructor(intake: Intake, { job, open = () => undefined, midStream = false }: ReportStreamOptions) {
     this.job = job;
     this.#intake = intake;
+    this.#report = new Report({
+      onEncode: (encode, command) => {
+        this.job ??= open();
+        this.job?.learn(encode, command);
+      },
+      onFailure: (error) => {
+        if (this.job) intake.board.fail(this.job, error, this.#atMs);
+      },
+    });
     this.#parser = new ProgressParser({
       midStream,
+      report: this.#report,
       onBlock: (block) => {
         this.job ??= open();
         if (this.job) this.job = intake.report(this.job, block, this.#atMs);
       },
       onError: () => intake.parseErrors++,
     });
+  }
+
+  /** Takes the beginning of a report of which the rest is read from somewhere later on. */
+  pushHead(chunk: Uint8Array, atMs?: number): void {
+    this.#atMs = atMs;
+    const ignore = (): void => {};
+    new ProgressParser({ report: this.#report, onBlock: ignore, onError: ignore }).push(chunk);
   }
 
   /** Takes the next bytes. @param atMs when they were written, if not now */

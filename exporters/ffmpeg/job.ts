@@ -4,9 +4,12 @@
  * @module
  */
 import type { Labels } from "../../lib/exposition.ts";
-import { completeDescription, type JobDescription } from "./job_description.ts";
+import type { Command } from "./command.ts";
+import { completeDescription, describeJob, type JobDescription } from "./job_description.ts";
 import type { ProgressBlock, Quantizer } from "./progress_block.ts";
 import { RateWindow, type Rise } from "./rate_window.ts";
+import type { RunError } from "./report_error.ts";
+import type { ReportedEncode } from "./report_header.ts";
 
 /** How a job reports: by which path over HTTP, by a progress file, through standard input, or by exit code alone. */
 export type JobVia = "progress" | "ingest" | "file" | "stdin" | "exit";
@@ -45,6 +48,8 @@ export interface JobProcess {
   readonly pid: number;
   /** Whether it is stopped by a signal (state T). */
   readonly isStopped: boolean;
+  /** What its arguments show. */
+  readonly command?: Command | undefined;
   /** When it was found to be gone, in milliseconds by the board's clock; undefined while it lives. */
   readonly goneMs?: number | undefined;
 }
@@ -67,10 +72,19 @@ export class JobLabels {
 export class Job {
   readonly id: string;
   readonly via: JobVia;
+  /** What it said of itself. */
+  readonly own: JobDescription;
+  /** The same, completed with what was found out about it. */
   description: JobDescription;
   labels: JobLabels;
   /** Undefined where nobody watches processes, or none is known to be this job's. */
   process: JobProcess | undefined;
+  /** What its report shows of it; undefined where it writes none, or nothing of it was read. */
+  reported: ReportedEncode | undefined;
+  /** The command that its report shows. */
+  command: Command | undefined;
+  /** What ended its run, by its report; undefined while it goes on, and where it succeeded. */
+  error: RunError | undefined;
   /** What it has done in all; what ffmpeg never said is undefined. */
   readonly counters: { [C in Counter]?: number } = {};
   startedMs: number;
@@ -96,6 +110,7 @@ export class Job {
   constructor({ id, via, description, startedMs, isUnderWay = false }: JobOptions) {
     this.id = id;
     this.via = via;
+    this.own = description;
     this.description = description;
     this.labels = new JobLabels(id, via, description);
     this.startedMs = startedMs;
@@ -104,9 +119,20 @@ export class Job {
     this.#isUnderWay = isUnderWay;
   }
 
+  /** Takes what its report shows of it. */
+  learn(reported: ReportedEncode, command: Command | undefined): void {
+    this.reported = reported;
+    this.command = command;
+    const found = Object.entries({ ...reported, duration: reported.durationSeconds });
+    const known = found.filter(([, value]) => value !== undefined).map((
+      [name, value],
+    ) => [name, String(value)]);
+    this.complete(describeJob(new URLSearchParams(known)));
+  }
+
   /** Adds what was found out about it; what it said of itself stays. */
   complete(found: JobDescription): void {
-    this.description = completeDescription(this.description, found);
+    this.description = completeDescription(this.own, found);
     this.labels = new JobLabels(this.id, this.via, this.description);
   }
 

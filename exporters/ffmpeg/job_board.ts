@@ -7,6 +7,7 @@ import type { Logger } from "../../lib/log.ts";
 import { describeJob } from "./job_description.ts";
 import { type Counter, COUNTERS, Job, type JobOptions, type JobOutcome } from "./job.ts";
 import type { ProgressBlock } from "./progress_block.ts";
+import { RUN_ERRORS, type RunError } from "./report_error.ts";
 
 /** Silence after which a job is given up though nothing says that it is over, in milliseconds. */
 export const ABANDON_AFTER_MS = 3_600_000;
@@ -59,6 +60,13 @@ export class JobBoard {
   };
   readonly finished: Record<JobOutcome, number> = { ended: 0, lost: 0, stalled: 0 };
   readonly exited = { success: 0, failure: 0 };
+  /** Runs that their reports show to have failed, by what ended them. */
+  readonly failed: Record<RunError, number> = Object.fromEntries(
+    RUN_ERRORS.map((error) => [error, 0]),
+  ) as Record<
+    RunError,
+    number
+  >;
   /** Samples of the jobs' speed, counted by bucket; the last one is for all that is faster. */
   readonly speeds = { counts: new Array<number>(SPEED_BUCKETS.length + 1).fill(0), sum: 0 };
 
@@ -131,6 +139,13 @@ export class JobBoard {
     return target;
   }
 
+  /** A job's report shows that an error or a signal ended it. @param atMs when it was written, if not now */
+  fail(job: Job, error: RunError, atMs = this.nowMs()): void {
+    job.error = error;
+    this.failed[error]++;
+    this.#finish(job, "ended", atMs);
+  }
+
   /** A job's reports stop: without a last one it is lost. */
   close(job: Job): void {
     this.#finish(job, job.state(this.nowMs(), this.stallAfterMs) === "stalled" ? "stalled" : "lost");
@@ -194,7 +209,8 @@ export class JobBoard {
 
   #renew(job: Job, atMs: number): Job {
     this.#finish(job, "lost");
-    const renewed = new Job({ id: job.id, via: job.via, description: job.description, startedMs: atMs });
+    const renewed = new Job({ id: job.id, via: job.via, description: job.own, startedMs: atMs });
+    if (job.reported) renewed.learn(job.reported, job.command);
     this.#add(renewed);
     return renewed;
   }

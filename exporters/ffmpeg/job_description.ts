@@ -32,6 +32,8 @@ export interface JobDescription {
   readonly targetSpeed: number;
   /** Time without progress after which the job counts as stalled, if it has its own, in milliseconds. */
   readonly stallAfterMs: number | undefined;
+  /** What it should be encoded by: a class or an encoder of hardware, or `hardware`; empty where it does not say. */
+  readonly expect: string;
 }
 
 // Printable, no quotes and no backslash: an id must survive URLs, shells and file names.
@@ -71,6 +73,7 @@ export function describeJob(parameters: URLSearchParams): JobDescription {
     durationSeconds,
     targetSpeed: targetSpeed ?? 1,
     stallAfterMs: stallAfterSeconds === undefined ? undefined : stallAfterSeconds * 1000,
+    expect: text("expect"),
   };
 }
 
@@ -83,6 +86,7 @@ export function completeDescription(own: JobDescription, found: JobDescription):
     durationSeconds: own.durationSeconds ?? found.durationSeconds,
     targetSpeed: own.info.target_speed ? own.targetSpeed : found.targetSpeed,
     stallAfterMs: own.stallAfterMs ?? found.stallAfterMs,
+    expect: own.expect || found.expect,
   };
 }
 

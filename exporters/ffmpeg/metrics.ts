@@ -14,7 +14,8 @@ export const JOB_METRICS = {
   info: {
     name: "ffmpeg_job_info",
     type: "gauge",
-    help: "What the job says of itself in its URL or file name, and by which way it reports; always 1.",
+    help:
+      "What the job reports of itself in its URL or file name, completed by its report's header, and by which way it reports; always 1.",
     labels: ["job_id", "via", ...INFO_PARAMETERS],
   },
   state: {

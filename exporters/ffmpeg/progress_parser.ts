@@ -19,7 +19,7 @@ import {
   type ProgressBlock,
   type Quantizer,
 } from "./progress_block.ts";
-import { Report, type ReportOptions } from "./report.ts";
+import type { Report } from "./report.ts";
 import { StatusLog } from "./status_log.ts";
 
 /** What a {@linkcode ProgressParser} tells. */
@@ -34,7 +34,7 @@ export interface ProgressParserOptions {
    */
   readonly midStream?: boolean;
   /** Takes what the text around the status lines of a log shows; without it, that text is ignored. */
-  readonly report?: ReportOptions;
+  readonly report?: Report;
 }
 
 const SPACE = 32;
@@ -78,7 +78,7 @@ export class ProgressParser {
     this.#onBlock = onBlock;
     this.#onError = onError;
     this.#midBlock = midStream;
-    this.#report = report && new Report(report);
+    this.#report = report;
     this.#log = new StatusLog({
       onBlock: (block) => {
         this.#report?.block(block.final);

@@ -20,6 +20,8 @@ export interface ReportOptions {
 
 const STARTED_REGEXP = /^(\w+) started on \d{4}-\d\d-\d\d at \d\d:\d\d:\d\d$/;
 const BANNER_REGEXP = /^ffmpeg version \S/;
+/** What comes first under -hide_banner. */
+const INPUT_REGEXP = /^Input #0, .+, from '/;
 const SIGNAL_REGEXP = /^Exiting normally, received signal \d+\.$/;
 /** What ends a run before its first frame, in version 7 and later. */
 const OPENING_FAILED_REGEXP = /^Error opening (?:input|output) files: /;
@@ -31,11 +33,11 @@ const CONTEXT_REGEXP = /^\[/;
 /** Reads the text of one log. It holds what the header shows of 64 streams, and no text. */
 export class Report {
   readonly #options: ReportOptions;
-  readonly #header = new ReportHeader();
+  #header: ReportHeader | undefined;
   #command: Command | undefined;
   #isCommandNext = false;
-  /** Whether ffmpeg wrote it, and not ffprobe or a program of another kind. */
-  #isFfmpeg = false;
+  /** Who wrote it; undefined as long as nothing shows that. */
+  #writer: "ffmpeg" | "other" | undefined;
   #isEncode = false;
   #hasBlock = false;
   #isOver = false;
@@ -52,9 +54,21 @@ export class Report {
       this.#isCommandNext = false;
       this.#command = readCommand(splitReportCommand(line));
     } else if (line === "Command line:") this.#isCommandNext = true;
-    else if (BANNER_REGEXP.test(line)) this.#isFfmpeg = true;
-    else if (STARTED_REGEXP.test(line)) this.#isFfmpeg = line.startsWith("ffmpeg ");
-    else if (this.#isFfmpeg && !this.#isOver) this.#text(line);
+    else if (STARTED_REGEXP.test(line)) this.#start(line.startsWith("ffmpeg ") ? "ffmpeg" : "other");
+    else if (BANNER_REGEXP.test(line)) this.#banner();
+    else if (!this.#isOver) this.#text(line);
+  }
+
+  /** A run begins; with one report after another in the same log, the next one. */
+  #start(writer: "ffmpeg" | "other"): void {
+    this.#writer = writer;
+    this.#isEncode = this.#hasBlock = this.#isOver = false;
+    this.#header = this.#command = this.#error = undefined;
+  }
+
+  /** The head of a copied log; in a report it stands below the first lines. */
+  #banner(): void {
+    if (this.#writer !== "ffmpeg" || this.#hasBlock) this.#start("ffmpeg");
   }
 
   /** Whether the next line is a command, whatever it looks like. */
@@ -66,17 +80,26 @@ export class Report {
   block(isFinal: boolean): void {
     if (!this.#hasBlock) {
       this.#hasBlock = true;
+      this.#writer ??= "ffmpeg";
       this.#begin();
     }
     if (!isFinal) this.#error = undefined;
   }
 
   #text(line: string): void {
-    if (NO_OUTPUT_REGEXP.test(line)) this.#isFfmpeg = false;
+    if (!this.#writer && INPUT_REGEXP.test(line)) this.#writer = "ffmpeg";
+    if (this.#writer !== "ffmpeg") return;
+    if (NO_OUTPUT_REGEXP.test(line)) this.#writer = "other";
     else if (line === "Conversion failed!") this.#fail(this.#error ?? "other");
     else if (SIGNAL_REGEXP.test(line)) this.#fail("signal");
-    else if (this.#hasBlock || !this.#header.read(line)) this.#message(line);
-    else if (this.#header.isEncode && !this.#isEncode) this.#begin();
+    else if (this.#hasBlock || !this.#readHeader(line)) this.#message(line);
+  }
+
+  #readHeader(line: string): boolean {
+    this.#header ??= new ReportHeader();
+    if (!this.#header.read(line)) return false;
+    if (this.#header.isEncode && !this.#isEncode) this.#begin();
+    return true;
   }
 
   #message(line: string): void {
@@ -90,11 +113,12 @@ export class Report {
 
   #begin(): void {
     this.#isEncode = true;
-    this.#options.onEncode(this.#header.encode(this.#command), this.#command);
+    if (this.#header) this.#options.onEncode(this.#header.encode(this.#command), this.#command);
   }
 
   #fail(error: RunError): void {
     this.#isOver = true;
+    this.#header ??= new ReportHeader();
     if (!this.#isEncode) this.#begin();
     this.#options.onFailure(error);
   }

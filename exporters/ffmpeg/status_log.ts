@@ -44,8 +44,7 @@ export class StatusLog {
 
   #summary(line: string): void {
     const place = parseSummary(line);
-    // From version 7 on it stands before the only status line of a run with -nostats.
-    if (place === "before" && this.#isEnded !== true) this.#isStatusLast = true;
+    if (place === "before") this.#isStatusLast = true;
     if (place !== "after" || this.#isEnded !== false) return;
     this.#isEnded = true;
     this.#onBlock({ ...emptyBlock(), final: true });

@@ -11,6 +11,7 @@ import { describeJob } from "../../exporters/ffmpeg/job_description.ts";
 import type { Command } from "../../exporters/ffmpeg/command.ts";
 import type { ProgressBlock } from "../../exporters/ffmpeg/progress_block.ts";
 import { ProgressParser, type ProgressParserOptions } from "../../exporters/ffmpeg/progress_parser.ts";
+import { Report } from "../../exporters/ffmpeg/report.ts";
 import type { RunError } from "../../exporters/ffmpeg/report_error.ts";
 import type { ReportedEncode } from "../../exporters/ffmpeg/report_header.ts";
 import { Exposition } from "../../lib/exposition.ts";
@@ -118,10 +119,10 @@ export function parseReport(chunks: Iterable<Uint8Array>): ParsedReport {
   let encode: ReportedEncode | undefined;
   let command: Command | undefined;
   const failures: RunError[] = [];
-  const report = {
-    onEncode: (...found: [ReportedEncode, Command | undefined]): void => void ([encode, command] = found),
-    onFailure: (error: RunError): void => void failures.push(error),
-  };
+  const report = new Report({
+    onEncode: (...found) => void ([encode, command] = found),
+    onFailure: (error) => void failures.push(error),
+  });
   const parsed = parseChunks(chunks, { report });
   return { ...parsed, encode, command, failures };
 }
