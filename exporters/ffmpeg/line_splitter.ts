@@ -8,12 +8,13 @@
 
 /** Longest line that is kept, in characters; ffmpeg's own are below 200, except its `configuration:` line. */
 export const MAX_LINE_LENGTH = 4096;
+const LINE_END_REGEXP = /[\n\r]/;
 
-/** What a {@linkcode LineSplitter} tells. */
+/** Options of {@linkcode LineSplitter}. */
 export interface LineSplitterOptions {
-  /** Takes each line, as the part of a text from `start` to before `end`; empty lines are left out. */
-  readonly onLine: (text: string, start: number, end: number) => void;
-  /** Told once of each line that was longer than {@linkcode MAX_LINE_LENGTH}, which is dropped. */
+  /** Takes each line that is not empty. */
+  readonly onLine: (line: string) => void;
+  /** Called once for each line longer than {@linkcode MAX_LINE_LENGTH}, which is dropped. */
   readonly onOverlong: () => void;
 }
 
@@ -33,36 +34,26 @@ export class LineSplitter {
 
   /** Takes the next chunk. */
   push(chunk: string): void {
-    const text = this.#rest === "" ? chunk : this.#rest + chunk;
-    let start = 0;
-    let lineFeed = text.indexOf("\n");
-    let carriageReturn = text.indexOf("\r");
-    while (lineFeed >= 0 || carriageReturn >= 0) {
-      const end = carriageReturn < 0 || (lineFeed >= 0 && lineFeed < carriageReturn)
-        ? lineFeed
-        : carriageReturn;
-      this.#take(text, start, end);
-      start = end + 1;
-      if (end === lineFeed) lineFeed = text.indexOf("\n", start);
-      else carriageReturn = text.indexOf("\r", start);
-    }
-    this.#keep(text.slice(start));
+    const lines = (this.#rest + chunk).split(LINE_END_REGEXP);
+    const rest = lines.pop() ?? "";
+    for (const line of lines) this.#take(line);
+    this.#keep(rest);
   }
 
   /** The input has ended: what is left counts as a line. */
   end(): void {
     const rest = this.#rest;
     this.#rest = "";
-    this.#take(rest, 0, rest.length);
+    this.#take(rest);
   }
 
-  #take(text: string, start: number, end: number): void {
+  #take(line: string): void {
     if (this.#dropping) {
       this.#dropping = false;
       return;
     }
-    if (end - start > MAX_LINE_LENGTH) this.#onOverlong();
-    else if (end > start) this.#onLine(text, start, end);
+    if (line.length > MAX_LINE_LENGTH) this.#onOverlong();
+    else if (line !== "") this.#onLine(line);
   }
 
   #keep(rest: string): void {

@@ -23,7 +23,7 @@ const SIZE_REGEXP = /^(\d+)(B|kB|KiB)$/;
 
 /**
  * Returns what a line of ffmpeg's log says, or undefined if it is no status line.
- * `onError` is told of each known value that cannot be read.
+ * `onError` is called for each known value that cannot be read.
  */
 export function parseLogLine(line: string, onError: () => void): ProgressBlock | undefined {
   if (!line.includes("time=") || !line.includes("bitrate=")) return undefined;

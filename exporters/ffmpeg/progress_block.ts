@@ -62,46 +62,23 @@ export function emptyBlock(): MutableProgressBlock {
   };
 }
 
-const NUMBER_REGEXP = /^ *(-?\d+(?:\.\d*)?(?:e[+-]?\d+)?)$/;
+/** Keeps out what `Number` accepts and printf does not write: nothing at all, `0x10`, `Infinity`. */
+const NUMBER_REGEXP = /^ *-?\d[\d.e+-]*$/;
 const CLOCK_REGEXP = /^ *(-?)(\d+):(\d\d):(\d\d(?:\.\d*)?)$/;
-/** Digits that a float holds exactly, whatever they are. */
-const EXACT_DIGITS = 15;
-const [ZERO, NINE, POINT, MINUS, SPACE] = [48, 57, 46, 45, 32];
+/** Nothing that ffmpeg measures is smaller but 0, and what is derived from the values stays finite. */
+const LEAST_VALUE = 1e-9;
 
-/**
- * Parses a number as C's printf writes it, after any spaces; undefined for anything else and for one beyond 2^53.
- * The range spares the caller a piece of text for each of a million numbers.
- */
-export function parseNumber(text: string, from = 0, to: number = text.length): number | undefined {
-  let at = from;
-  while (at < to && text.charCodeAt(at) === SPACE) at++;
-  const isNegative = text.charCodeAt(at) === MINUS;
-  if (isNegative) at++;
-  const first = at;
-  let point = -1;
-  let digits = 0;
-  for (; at < to; at++) {
-    const code = text.charCodeAt(at);
-    if (code >= ZERO && code <= NINE) digits = digits * 10 + code - ZERO;
-    else if (code === POINT && point < 0 && at > first) point = at;
-    else break;
-  }
-  const length = at - first;
-  // Anything unusual: an exponent, many digits, no digits.
-  if (at < to || length === 0 || length > EXACT_DIGITS) return parseUnusual(text.slice(from, to));
-  const value = point < 0 ? digits : digits / 10 ** (at - point - 1);
-  return isNegative ? -value : value;
-}
-
-function parseUnusual(text: string): number | undefined {
-  const value = Number(NUMBER_REGEXP.exec(text)?.[1] ?? NaN);
-  return Math.abs(value) <= Number.MAX_SAFE_INTEGER ? value : undefined;
+/** Parses a number as C's printf writes it, after any spaces; undefined for anything else and beyond 2^53. */
+export function parseNumber(text: string): number | undefined {
+  const value = NUMBER_REGEXP.test(text) ? Number(text) : NaN;
+  const size = Math.abs(value);
+  return size === 0 || (size >= LEAST_VALUE && size <= Number.MAX_SAFE_INTEGER) ? value : undefined;
 }
 
 /** Parses `00:01:30.50`, or plain seconds as old versions wrote, to seconds. */
-export function parseClock(text: string, from = 0, to: number = text.length): number | undefined {
-  const [, sign, hours, minutes, seconds] = CLOCK_REGEXP.exec(text.slice(from, to)) ?? [];
-  if (hours === undefined) return parseNumber(text, from, to);
+export function parseClock(text: string): number | undefined {
+  const [, sign, hours, minutes, seconds] = CLOCK_REGEXP.exec(text) ?? [];
+  if (hours === undefined) return parseNumber(text);
   const value = Number(hours) * 3600 + Number(minutes) * 60 + Number(seconds);
   if (value > Number.MAX_SAFE_INTEGER) return undefined;
   return sign ? -value : value;
@@ -110,13 +87,13 @@ export function parseClock(text: string, from = 0, to: number = text.length): nu
 const BITRATE_UNIT = "kbits/s";
 
 /** Parses `127.4kbits/s` to bytes per second. */
-export function parseBitrate(text: string, from = 0, to: number = text.length): number | undefined {
-  if (!text.endsWith(BITRATE_UNIT, to)) return undefined;
-  const kilobits = parseNumber(text, from, to - BITRATE_UNIT.length);
+export function parseBitrate(text: string): number | undefined {
+  if (!text.endsWith(BITRATE_UNIT)) return undefined;
+  const kilobits = parseNumber(text.slice(0, -BITRATE_UNIT.length));
   return kilobits === undefined ? undefined : kilobits * 125;
 }
 
 /** Parses `1.01x`. */
-export function parseSpeed(text: string, from = 0, to: number = text.length): number | undefined {
-  return text.endsWith("x", to) ? parseNumber(text, from, to - 1) : undefined;
+export function parseSpeed(text: string): number | undefined {
+  return text.endsWith("x") ? parseNumber(text.slice(0, -1)) : undefined;
 }

@@ -17,16 +17,15 @@ import {
   parseNumber,
   parseSpeed,
   type ProgressBlock,
-  type Quantizer,
 } from "./progress_block.ts";
 import type { Report } from "./report.ts";
 import { StatusLog } from "./status_log.ts";
 
-/** What a {@linkcode ProgressParser} tells. */
+/** Options of {@linkcode ProgressParser}. */
 export interface ProgressParserOptions {
   /** Takes each block as soon as it is complete. */
   readonly onBlock: (block: ProgressBlock) => void;
-  /** Told of each value or line that should be readable and is not. */
+  /** Called for each value or line that should be readable and is not. */
   readonly onError: () => void;
   /**
    * Whether the input begins somewhere within a block, which is dropped.
@@ -37,31 +36,28 @@ export interface ProgressParserOptions {
   readonly report?: Report;
 }
 
-const SPACE = 32;
 // One byte is one character: no chunk border can fall within one, and no byte is invalid.
 const DECODER = new TextDecoder("latin1");
 
-/** A key of `-progress` and what it means. */
+/** What a key of `-progress` means. */
 interface Field {
-  readonly key: string;
   readonly name: Exclude<keyof ProgressBlock, "quantizers" | "final">;
-  readonly parse: (text: string, from: number, to: number) => number | undefined;
+  readonly parse: (text: string) => number | undefined;
 }
 
-// The last three say the same; out_time_ms has microseconds too, in spite of its name.
-const FIELDS: readonly Field[] = [
-  { key: "frame", name: "frames", parse: parseNumber },
-  { key: "fps", name: "averageFps", parse: parseNumber },
-  { key: "total_size", name: "outputBytes", parse: parseNumber },
-  { key: "dup_frames", name: "duplicatedFrames", parse: parseNumber },
-  { key: "drop_frames", name: "droppedFrames", parse: parseNumber },
-  { key: "bitrate", name: "averageBytesPerSecond", parse: parseBitrate },
-  { key: "speed", name: "averageSpeed", parse: parseSpeed },
-  { key: "out_time_us", name: "mediaSeconds", parse: parseMicroseconds },
-  { key: "out_time_ms", name: "mediaSeconds", parse: parseMicroseconds },
-  { key: "out_time", name: "mediaSeconds", parse: parseClock },
-];
-const FIELDS_BY_KEY_LENGTH = Map.groupBy(FIELDS, ({ key }) => key.length);
+// The last three mean the same; out_time_ms is in microseconds too, in spite of its name.
+const FIELDS: ReadonlyMap<string, Field> = new Map<string, Field>([
+  ["frame", { name: "frames", parse: parseNumber }],
+  ["fps", { name: "averageFps", parse: parseNumber }],
+  ["total_size", { name: "outputBytes", parse: parseNumber }],
+  ["dup_frames", { name: "duplicatedFrames", parse: parseNumber }],
+  ["drop_frames", { name: "droppedFrames", parse: parseNumber }],
+  ["bitrate", { name: "averageBytesPerSecond", parse: parseBitrate }],
+  ["speed", { name: "averageSpeed", parse: parseSpeed }],
+  ["out_time_us", { name: "mediaSeconds", parse: parseMicroseconds }],
+  ["out_time_ms", { name: "mediaSeconds", parse: parseMicroseconds }],
+  ["out_time", { name: "mediaSeconds", parse: parseClock }],
+]);
 const STREAM_QUANTIZER_REGEXP = /^stream_(\d{1,4})_(\d{1,4})_q$/;
 
 /** Reads one encode's reports. Memory is bounded by one line and one block. */
@@ -87,7 +83,7 @@ export class ProgressParser {
       onError,
     });
     this.#lines = new LineSplitter({
-      onLine: (text, start, end) => this.#line(text, start, end),
+      onLine: (line) => this.#line(line),
       onOverlong: onError,
     }, midStream);
   }
@@ -105,15 +101,17 @@ export class ProgressParser {
     this.#block = emptyBlock();
   }
 
-  #line(text: string, start: number, end: number): void {
-    const equals = text.indexOf("=", start);
-    if (equals < 0 || equals >= end) return this.#text(text.slice(start, end));
-    const next = text.indexOf("=", equals + 1);
-    if (next >= 0 && next < end) return this.#text(text.slice(start, end));
-    while (text.charCodeAt(end - 1) === SPACE) end--;
-    if (text.startsWith("progress=", start)) this.#close(text.slice(equals + 1, end));
-    else if (text.startsWith("stream_", start)) this.#quantizer(text, start, equals, end);
-    else this.#assign(text, start, equals, end);
+  #line(line: string): void {
+    const equals = line.indexOf("=");
+    if (equals < 0 || line.includes("=", equals + 1)) return this.#text(line);
+    const key = line.slice(0, equals);
+    const value = line.slice(equals + 1).trimEnd();
+    if (key === "progress") return this.#close(value);
+    const field = FIELDS.get(key);
+    if (field) this.#block[field.name] ??= this.#read(value, field.parse);
+    else if (key.startsWith("stream_")) this.#quantizer(key, value);
+    // A sentence that has a "=" in it.
+    else if (key.includes(" ")) this.#text(line);
   }
 
   #text(line: string): void {
@@ -133,50 +131,27 @@ export class ProgressParser {
     this.#onBlock(block);
   }
 
-  #assign(text: string, start: number, equals: number, end: number): void {
-    for (const { key, name, parse } of FIELDS_BY_KEY_LENGTH.get(equals - start) ?? []) {
-      if (!text.startsWith(key, start)) continue;
-      this.#block[name] ??= this.#read(text, equals + 1, end, parse);
-      return;
-    }
-    // A sentence that has a "=" in it.
-    if (text.lastIndexOf(" ", equals) >= start) this.#text(text.slice(start, end));
-  }
-
-  #quantizer(text: string, start: number, equals: number, end: number): void {
-    const place = streamOf(text.slice(start, equals));
-    if (!place) return;
-    const quantizer = this.#read(text, equals + 1, end, parseNumber);
+  #quantizer(key: string, text: string): void {
+    const [, output, stream] = STREAM_QUANTIZER_REGEXP.exec(key) ?? [];
+    if (output === undefined || stream === undefined) return;
+    const quantizer = this.#read(text, parseNumber);
     const { quantizers } = this.#block;
     if (quantizer === undefined || quantizers.length >= MAX_QUANTIZERS) return;
-    // Nothing but ffmpeg's word says that a stream comes once a block.
-    if (quantizers.some(({ output, stream }) => output === place.output && stream === place.stream)) return;
+    const place = { output: String(Number(output)), stream: String(Number(stream)) };
+    // Nothing but ffmpeg's habit keeps a stream from coming twice in a block.
+    if (quantizers.some((each) => each.output === place.output && each.stream === place.stream)) return;
     quantizers.push({ ...place, quantizer });
   }
 
-  #read(text: string, from: number, to: number, parse: Field["parse"]): number | undefined {
-    if (text.endsWith("N/A", to)) return undefined;
-    const value = parse(text, from, to);
+  #read(text: string, parse: Field["parse"]): number | undefined {
+    if (text.endsWith("N/A")) return undefined;
+    const value = parse(text);
     if (value === undefined) this.#onError();
     return value;
   }
 }
 
-/** What the keys of quantizers mean, remembered: most jobs have the same few. */
-const streams = new Map<string, Omit<Quantizer, "quantizer"> | undefined>();
-const MAX_STREAMS = 256;
-
-function streamOf(key: string): Omit<Quantizer, "quantizer"> | undefined {
-  if (streams.has(key)) return streams.get(key);
-  const [, output, stream] = STREAM_QUANTIZER_REGEXP.exec(key) ?? [];
-  const place = output === undefined || stream === undefined
-    ? undefined
-    : { output: String(Number(output)), stream: String(Number(stream)) };
-  if (streams.size < MAX_STREAMS) streams.set(key, place);
-  return place;
-}
-
-function parseMicroseconds(text: string, from: number, to: number): number | undefined {
-  const value = parseNumber(text, from, to);
+function parseMicroseconds(text: string): number | undefined {
+  const value = parseNumber(text);
   return value === undefined ? undefined : value / 1e6;
 }

@@ -120,6 +120,23 @@ Deno.test("ProgressParser takes N/A for nothing said, and counts what it cannot 
   assertEquals(errors, 5);
 });
 
+Deno.test("ProgressParser takes no number that printf does not write, nor one so small that what follows from it is infinite", () => {
+  for (
+    const number of ["", " ", ".", "-", "0x10", "Infinity", "inf", "nan", "1e", "1.2.3", "1e-300", "1e300"]
+  ) {
+    const { blocks, errors } = parse(`fps=${number}\nprogress=continue\n`);
+    assertEquals([blocks[0]?.averageFps, errors], [undefined, 1], number);
+  }
+  for (
+    const [text, value] of [["  25.00", 25], ["1.02e+03", 1020], ["4e-05", 4e-5], ["-0.0", -0], [
+      "7.",
+      7,
+    ]] as const
+  ) {
+    assertEquals(parse(`fps=${text}\nprogress=continue\n`).blocks[0]?.averageFps, value, text);
+  }
+});
+
 Deno.test("ProgressParser drops the block that it joins in the middle", () => {
   const { blocks } = parse("ame=5\nfps=1.0\nprogress=continue\nframe=7\nprogress=continue\n", {
     midStream: true,
