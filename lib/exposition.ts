@@ -24,6 +24,21 @@ export interface MetricDefinition {
 /** Label values by label name. */
 export type Labels = Readonly<Record<string, string>>;
 
+const NO_LABELS: Labels = {};
+
+/** Names of a metric's labels; any, where its definition is not known to the compiler. */
+type LabelNames<M extends MetricDefinition> = "labels" extends keyof M ? NonNullable<M["labels"]>[number]
+  : never;
+
+/** Every label of a metric and no other; no argument where it has none. */
+type LabelArguments<M extends MetricDefinition, L> = [LabelNames<M>] extends [never] ? []
+  : string extends LabelNames<M> ? [labels?: Labels]
+  : [
+    labels:
+      & Readonly<Record<LabelNames<M>, string>>
+      & Readonly<Record<Exclude<keyof L, LabelNames<M>>, never>>,
+  ];
+
 /** A histogram's state: cumulative counts by upper bound, without the `+Inf` bucket. */
 export interface HistogramState {
   readonly buckets: readonly (readonly [upperBound: number, cumulativeCount: number])[];
@@ -43,14 +58,24 @@ export class Snapshot {
   readonly families: Map<MetricDefinition, Value[]> = new Map();
 
   /** Adds a sample; undefined and what is not finite are dropped: a value that cannot be read is absent. */
-  add(metric: MetricDefinition, value: number | bigint | undefined, labels: Labels = {}): void {
+  add<const M extends MetricDefinition, L extends Labels>(
+    metric: M,
+    value: number | bigint | undefined,
+    ...rest: LabelArguments<M, L> & [labels?: L]
+  ): void {
     const number = Number(value);
+    const [labels = NO_LABELS] = rest as [Labels?];
     if (Number.isFinite(number)) this.#valuesOf(metric).push({ labels, value: number });
   }
 
   /** Adds a histogram. */
-  addHistogram(metric: MetricDefinition, state: HistogramState, labels: Labels = {}): void {
+  addHistogram<const M extends MetricDefinition, L extends Labels>(
+    metric: M,
+    state: HistogramState,
+    ...rest: LabelArguments<M, L> & [labels?: L]
+  ): void {
     const values = this.#valuesOf(metric);
+    const [labels = NO_LABELS] = rest as [Labels?];
     const bucket = `${metric.name}_bucket`;
     for (const [upperBound, count] of state.buckets) {
       values.push({ metricName: bucket, labels: { ...labels, le: formatBound(upperBound) }, value: count });

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Collection, Collector } from "../../lib/collector.ts";
-import { type Labels, Snapshot } from "../../lib/exposition.ts";
+import { Snapshot } from "../../lib/exposition.ts";
 import { REJECTIONS } from "./energy_counter.ts";
 import { RAPL_METRICS } from "./metrics.ts";
 import type { PowercapSampler, Sample, SampledZone } from "./sampler.ts";
@@ -45,7 +45,7 @@ function publish(sample: Sample): Collection {
 }
 
 function addZone(snapshot: Snapshot, { zone, ...counter }: SampledZone): void {
-  const labels: Labels = { zone: zone.name, package: zone.packageId, path: zone.path };
+  const labels = { zone: zone.name, package: zone.packageId, path: zone.path };
   snapshot.add(RAPL_METRICS.energy, toJoules(counter.totalMicrojoules), labels);
   snapshot.add(RAPL_METRICS.power, counter.watts, labels);
   snapshot.add(RAPL_METRICS.powerPeak, counter.peakWatts, labels);

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { Labels } from "../../lib/exposition.ts";
 import type { Command } from "./command.ts";
 import { completeDescription, describeJob, type JobDescription } from "./job_description.ts";
 import type { ProgressBlock, Quantizer } from "./progress_block.ts";
@@ -56,15 +55,15 @@ export interface JobProcess {
 
 /** The labels of a job's samples, made once: the page writes out each object once. */
 export class JobLabels {
-  readonly job: Labels;
-  readonly info: Labels;
-  readonly states: Readonly<Record<JobState, Labels>>;
+  readonly job: { readonly job_id: string };
+  readonly info: { readonly job_id: string; readonly via: JobVia } & JobDescription["info"];
+  readonly states: Readonly<Record<JobState, { readonly job_id: string; readonly state: JobState }>>;
 
   constructor(id: string, via: JobVia, { info }: JobDescription) {
     this.job = { job_id: id };
     this.info = { job_id: id, via, ...info };
     const states = JOB_STATES.map((state) => [state, { job_id: id, state }]);
-    this.states = Object.fromEntries(states) as Record<JobState, Labels>;
+    this.states = Object.fromEntries(states) as JobLabels["states"];
   }
 }
 
