@@ -36,6 +36,7 @@ export async function bench(): Promise<Findings> {
     );
   }
   rows["gpu exporter, /metrics with 1 GPU"] = await measureExporter();
+  rows["gpu exporter, /health while one of two GPUs hangs"] = await measureHealth();
   rows[`${SOAK_COLLECTIONS} collections of 1 GPU`] = await measure([], "soak", String(SOAK_COLLECTIONS));
   if (isInstalled("nvidia-smi")) rows["nvidia-smi -q -x"] = await measureSmi();
   return {
@@ -84,6 +85,21 @@ async function measureExporter(): Promise<Row> {
     cpu_ms: (cpuSeconds(exporter.pid) - before) * 1000 / SCRAPES,
     "resident_mb_at_100%": memory(exporter.pid).resident_mb ?? NaN,
   };
+}
+
+async function measureHealth(): Promise<Row> {
+  using stub = await NvmlStub.create(scaleScript({ gpus: 2 }));
+  await using exporter = await startGpuExporter(stub);
+  await exporter.metrics();
+  stub.script = `${scaleScript({ gpus: 2 })}gpu1 * hang\n`;
+  await exporter.metrics();
+  const times: number[] = [];
+  for (let request = 0; request < SCRAPES; request++) {
+    const startedMs = performance.now();
+    await exporter.health();
+    times.push(performance.now() - startedMs);
+  }
+  return { collect_ms: median(times) };
 }
 
 async function measureSmi(): Promise<Row> {

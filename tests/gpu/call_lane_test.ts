@@ -1,5 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import { CallLane, CallTimeout } from "../../exporters/gpu/call_lane.ts";
+import { eventually } from "../support/exporter_process.ts";
 
 Deno.test("CallLane.run() gives up on a call that hangs, and refuses more until it returns", async () => {
   const lane = new CallLane();
@@ -11,9 +12,10 @@ Deno.test("CallLane.run() gives up on a call that hangs, and refuses more until 
     return first;
   };
   const error = await assertRejects(() => lane.run(work, 10), CallTimeout, "nvmlFirst");
-  assertEquals(error.symbol, "nvmlFirst");
+  assertEquals([error.symbol, error.isHung], ["nvmlFirst", true]);
   assertEquals(lane.occupied, true);
-  await assertRejects(() => lane.run(work, 10), CallTimeout, "nvmlFirst has not returned");
+  // At once: this deadline would outlast the test.
+  await assertRejects(() => lane.run(work, 600_000), CallTimeout, "nvmlFirst has not returned");
   assertEquals(made, ["first"]);
   hung.resolve(7);
   await hung.promise;
@@ -32,4 +34,28 @@ Deno.test("CallLane.run() hands on what the work throws, and is free again", asy
     "no",
   );
   assertEquals(lane.occupied, false);
+});
+
+Deno.test("CallLane.run() tells many slow calls from one that hangs", async () => {
+  const lane = new CallLane();
+  const slow = async (): Promise<void> => {
+    while (true) await lane.call("nvmlSlow", () => new Promise((resolve) => setTimeout(resolve, 1)));
+  };
+  const error = await assertRejects(() => lane.run(slow, 200), CallTimeout);
+  assertEquals(error.isHung, false);
+  // The work ends with the call that is under way.
+  await eventually(() => assertEquals(lane.occupied, false));
+});
+
+Deno.test("CallLane.run() does not take a stop of this process for a driver that hangs", async () => {
+  const lane = new CallLane();
+  const later = (): Promise<number> => new Promise((resolve) => setTimeout(() => resolve(1), 1));
+  const work = async (): Promise<number> => {
+    const first = await lane.call("nvmlFirst", later);
+    return first + await lane.call("nvmlSecond", later);
+  };
+  const run = lane.run(work, 400);
+  const endMs = performance.now() + 1000;
+  while (performance.now() < endMs);
+  assertEquals(await run, 2);
 });
