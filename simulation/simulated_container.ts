@@ -1,7 +1,7 @@
 /**
  * A container of the simulated engine, and the answers that the engine gives about it.
  *
- * The answers have the shape of Docker 20.10 on cgroup v1 and of Docker 28 on cgroup v2.
+ * The answers have the shape of Docker 20.10 on cgroup v1 and of Docker 28 on cgroup v2, or of Podman 5.8.
  *
  * @module
  */
@@ -22,6 +22,8 @@ export interface SimulatedContainer {
   state: "created" | "running" | "paused" | "restarting" | "removing" | "exited" | "dead";
   health?: "starting" | "healthy" | "unhealthy";
   exitCode: number;
+  /** Whether the engine noted that it ran out of memory. */
+  isOomKilled: boolean;
   restarts: number;
   /** 0: never. */
   startedMs: number;
@@ -35,6 +37,12 @@ export interface SimulatedContainer {
   /** Part of the memory that is page cache; half of that is inactive. */
   cacheBytes: number;
   memoryLimitBytes: number;
+  /** How often it reached that limit. */
+  memoryFailures: number;
+  /** Limits as configured; 0: none. A core is 1. */
+  cpuLimit: number;
+  memoryReservationBytes: number;
+  pidsLimit: number;
   /** By interface; none with the host's network or without any. */
   networks: Record<string, SimulatedNetwork>;
   readBytesPerSecond: number;
@@ -59,6 +67,7 @@ export function simulatedContainer(
     labels: {},
     state: "running",
     exitCode: 0,
+    isOomKilled: false,
     restarts: 0,
     startedMs: Date.UTC(2026, 0, 1),
     finishedMs: 0,
@@ -67,6 +76,10 @@ export function simulatedContainer(
     memoryBytes: 64 * 1024 ** 2,
     cacheBytes: 16 * 1024 ** 2,
     memoryLimitBytes: MACHINE_MEMORY_BYTES,
+    memoryFailures: 0,
+    cpuLimit: 0,
+    memoryReservationBytes: 0,
+    pidsLimit: 0,
     networks: { eth0: { receiveBytesPerSecond: 15_000, transmitBytesPerSecond: 3_000 } },
     readBytesPerSecond: 0,
     writeBytesPerSecond: 4096,
@@ -76,7 +89,7 @@ export function simulatedContainer(
 }
 
 /** Whether the engine has statistics for it. */
-function isActive({ state }: SimulatedContainer): boolean {
+export function isActive({ state }: SimulatedContainer): boolean {
   return state === "running" || state === "paused";
 }
 
@@ -112,19 +125,32 @@ export function inspection(container: SimulatedContainer): unknown {
       Running: isActive(container),
       Paused: state === "paused",
       Restarting: state === "restarting",
-      OOMKilled: container.exitCode === 137,
+      OOMKilled: container.isOomKilled,
       ExitCode: container.exitCode,
       StartedAt: time(container.startedMs),
       FinishedAt: time(container.finishedMs),
       ...(health ? { Health: { Status: health, FailingStreak: 0, Log: [] } } : {}),
     },
     Image: `sha256:${"ab".repeat(32)}`,
+    HostConfig: {
+      NanoCpus: container.cpuLimit * 1e9,
+      CpuQuota: 0,
+      CpuPeriod: 0,
+      MemoryReservation: container.memoryReservationBytes,
+      PidsLimit: container.pidsLimit || null,
+    },
     Config: { Image: image, Labels: labels },
   };
 }
 
+/** What the answers depend on. */
+export interface SimulatedHost {
+  readonly cgroup: 1 | 2;
+  readonly engine: "docker" | "podman";
+}
+
 /** The answer to `GET /containers/{id}/stats?one-shot=true` at a moment. */
-export function statistics(container: SimulatedContainer, nowMs: number, cgroup: 1 | 2): unknown {
+export function statistics(container: SimulatedContainer, nowMs: number, host: SimulatedHost): unknown {
   const { id, name } = container;
   if (!isActive(container)) {
     return { read: GO_ZERO_TIME, cpu_stats: {}, memory_stats: {}, pids_stats: {}, name: `/${name}`, id };
@@ -138,22 +164,23 @@ export function statistics(container: SimulatedContainer, nowMs: number, cgroup:
     read: new Date(nowMs).toISOString(),
     preread: GO_ZERO_TIME,
     pids_stats: { current: container.pids },
-    blkio_stats: { io_service_bytes_recursive: blockEntries(container, seconds, cgroup) },
-    cpu_stats: processor(container, seconds),
-    memory_stats: memory(container, cgroup),
+    blkio_stats: { io_service_bytes_recursive: blockEntries(container, seconds, host.cgroup) },
+    cpu_stats: processor(container, seconds, host),
+    memory_stats: memory(container, host),
     name: `/${name}`,
     id,
     ...(networks.length > 0 ? { networks: Object.fromEntries(networks) } : {}),
   };
 }
 
-function processor(container: SimulatedContainer, seconds: number): unknown {
+function processor(container: SimulatedContainer, seconds: number, { engine }: SimulatedHost): unknown {
   const { cores, unrest, id } = container;
   const turn = 2 * Math.PI / PERIOD_SECONDS;
   const phase = Number.parseInt(id.slice(6, 12), 16);
   // The integral of a load that swings around its mean.
   const usedSeconds = cores * (seconds + unrest / turn * Math.sin(turn * seconds + phase));
   const used = Math.max(0, Math.round(usedSeconds * 1e9));
+  const isThrottled = container.cpuLimit > 0 && engine === "docker";
   return {
     cpu_usage: {
       total_usage: used,
@@ -162,18 +189,32 @@ function processor(container: SimulatedContainer, seconds: number): unknown {
     },
     system_cpu_usage: Math.round(seconds * 4e9),
     online_cpus: 4,
-    throttling_data: { periods: 0, throttled_periods: 0, throttled_time: Math.round(used / 8) },
+    throttling_data: {
+      periods: isThrottled ? Math.floor(seconds * 10) : 0,
+      throttled_periods: isThrottled ? Math.floor(seconds * 2) : 0,
+      throttled_time: isThrottled ? Math.round(used / 8) : 0,
+    },
   };
 }
 
-function memory({ memoryBytes, cacheBytes, memoryLimitBytes }: SimulatedContainer, cgroup: 1 | 2): unknown {
-  const inactive = cacheBytes / 2;
+function memory(container: SimulatedContainer, { cgroup, engine }: SimulatedHost): unknown {
+  const { memoryBytes, cacheBytes, memoryLimitBytes, memoryFailures } = container;
+  if (engine === "podman") return { usage: memoryBytes, limit: memoryLimitBytes };
+  const [anonymous, inactive] = [memoryBytes - cacheBytes, cacheBytes / 2];
   return {
     usage: memoryBytes,
     limit: memoryLimitBytes,
+    ...memoryFailures > 0 ? { failcnt: memoryFailures } : {},
     stats: cgroup === 1
-      ? { cache: cacheBytes, inactive_file: 0, total_cache: cacheBytes, total_inactive_file: inactive }
-      : { anon: memoryBytes - cacheBytes, file: cacheBytes, inactive_file: inactive },
+      ? {
+        cache: cacheBytes,
+        inactive_file: 0,
+        total_cache: cacheBytes,
+        total_inactive_file: inactive,
+        total_rss: anonymous,
+        total_swap: 0,
+      }
+      : { anon: anonymous, file: cacheBytes, inactive_file: inactive },
   };
 }
 

@@ -4,7 +4,13 @@
  *
  * @module
  */
-import { inspection, listEntry, type SimulatedContainer, statistics } from "./simulated_container.ts";
+import {
+  inspection,
+  isActive,
+  listEntry,
+  type SimulatedContainer,
+  statistics,
+} from "./simulated_container.ts";
 
 /**
  * How a request can go wrong: no answer, half an answer, one without an end, no JSON, an error 500, a refusal 403, a
@@ -18,6 +24,8 @@ export interface SimulatedEngineOptions {
   readonly socketPath: string;
   /** @default {1} */
   readonly cgroup?: 1 | 2;
+  /** @default {"docker"} */
+  readonly engine?: "docker" | "podman";
   /** Newest version of the API that it speaks. @default {"1.41"} */
   readonly apiVersion?: string;
   /** Oldest. @default {"1.24"} */
@@ -62,7 +70,14 @@ export class SimulatedEngine implements AsyncDisposable {
   #mostAtOnce = 0;
 
   constructor(options: SimulatedEngineOptions) {
-    this.#options = { cgroup: 1, apiVersion: "1.41", minApiVersion: "1.24", nowMs: Date.now, ...options };
+    this.#options = {
+      cgroup: 1,
+      engine: "docker",
+      apiVersion: "1.41",
+      minApiVersion: "1.24",
+      nowMs: Date.now,
+      ...options,
+    };
   }
 
   /** Begins to listen. */
@@ -104,8 +119,9 @@ export class SimulatedEngine implements AsyncDisposable {
     this.#listeners.clear();
   }
 
-  /** Tells that something happened to a container. */
-  emit(container: SimulatedContainer, action: string, attributes: Record<string, string> = {}): void {
+  /** Reports that something happened to a container, in the words of Docker. */
+  emit(container: SimulatedContainer, dockerAction: string, attributes: Record<string, string> = {}): void {
+    const action = this.#options.engine === "podman" && dockerAction === "destroy" ? "remove" : dockerAction;
     // Never the same time twice, and with digits that a number cannot hold.
     const timeNs = BigInt(this.#options.nowMs()) * 1_000_000n + 101n + this.#eventCount++;
     const body = JSON.stringify({
@@ -163,13 +179,28 @@ export class SimulatedEngine implements AsyncDisposable {
     const [, id = "", what] = /^\/containers\/([^/]+)\/(json|stats)$/.exec(path) ?? [];
     const container = this.containers.get(id);
     if (!container) return json({ message: `No such container: ${id}` }, 404);
-    const { nowMs, cgroup } = this.#options;
-    return json(what === "json" ? inspection(container) : statistics(container, nowMs(), cgroup));
+    if (what === "json") return json(inspection(container));
+    if (this.#options.engine === "podman" && !isActive(container)) {
+      return json({ cause: "container is stopped", message: "container is stopped", response: 500 }, 500);
+    }
+    return json(statistics(container, this.#options.nowMs(), this.#options));
   }
 
   #version(): unknown {
-    const { apiVersion, minApiVersion } = this.#options;
+    const { apiVersion, minApiVersion, engine } = this.#options;
+    if (engine === "podman") {
+      return {
+        Components: [{ Name: "Podman Engine", Version: "5.8.6" }],
+        Version: "5.8.6",
+        ApiVersion: apiVersion,
+        MinAPIVersion: "1.24",
+        Os: "linux",
+        Arch: "amd64",
+        KernelVersion: "6.1.0",
+      };
+    }
     return {
+      Components: [{ Name: "Engine" }],
       Version: apiVersion === "1.41" ? "20.10.24" : "simulated",
       ApiVersion: apiVersion,
       MinAPIVersion: minApiVersion,

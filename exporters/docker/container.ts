@@ -33,13 +33,16 @@ export interface ListedContainer {
   readonly labels: JsonObject;
 }
 
-/** What only an inspection tells. */
+/** What only an inspection reports. */
 export interface ContainerDetails {
   readonly state: string;
-  /** One of {@linkcode HEALTH_STATUSES}; undefined without a health check. */
+  /** One of {@linkcode HEALTH_STATUSES}; undefined without a health check, and while none is made. */
   readonly health: string | undefined;
   /** Of the last run, once that is over. */
   readonly exitCode: number | undefined;
+  /** Whether the engine noted that the kernel killed one of its processes to free memory. */
+  readonly isOomKilled: boolean | undefined;
+  readonly limits: ContainerLimits;
   /** How often the restart policy has started it again. */
   readonly restarts: number | undefined;
   /** When the last run began, in milliseconds. */
@@ -47,6 +50,17 @@ export interface ContainerDetails {
   /** When the last run ended, if it has, in milliseconds. */
   readonly finishedMs: number | undefined;
 }
+
+/** Limits as configured; undefined where there is none. */
+export interface ContainerLimits {
+  /** 1 is one core, all the time. */
+  readonly cpuRatio: number | undefined;
+  readonly memoryReservationBytes: number | undefined;
+  readonly pids: number | undefined;
+}
+
+/** The kernel's own period of a CPU quota, in microseconds, where none is configured. */
+const DEFAULT_CPU_PERIOD = 100_000;
 
 /** Reads an entry of the list; undefined when it is not a container. */
 export function parseListed(entry: unknown): ListedContainer | undefined {
@@ -81,13 +95,32 @@ export function parseDetails(body: JsonObject): ContainerDetails {
   const isRunning = status === "running" || status === "paused";
   const startedMs = timeMsOf(state?.["StartedAt"]);
   const health = textOf(childOf(state, "Health")?.["Status"]);
+  const isOomKilled = state?.["OOMKilled"];
   return {
     state: status,
-    health: health === "none" ? undefined : health,
+    // When the checks end, Docker says "unhealthy" and Podman keeps what the last one said.
+    health: health === "none" || status !== "running" ? undefined : health,
+    isOomKilled: typeof isOomKilled === "boolean" ? isOomKilled : undefined,
+    limits: parseLimits(childOf(body, "HostConfig")),
     exitCode: isRunning ? undefined : exitCodeOf(state?.["ExitCode"], startedMs),
     restarts: amountOf(body["RestartCount"]),
     startedMs,
     finishedMs: isRunning ? undefined : timeMsOf(state?.["FinishedAt"]),
+  };
+}
+
+/** 0, and with the number of processes -1, says that there is none. */
+function parseLimits(config: JsonObject | undefined): ContainerLimits {
+  const limit = (key: string): number | undefined => amountOf(config?.[key]) || undefined;
+  const [nanoCpus, quota] = [limit("NanoCpus"), limit("CpuQuota")];
+  return {
+    cpuRatio: nanoCpus !== undefined
+      ? nanoCpus / 1e9
+      : quota !== undefined
+      ? quota / (limit("CpuPeriod") ?? DEFAULT_CPU_PERIOD)
+      : undefined,
+    memoryReservationBytes: limit("MemoryReservation"),
+    pids: limit("PidsLimit"),
   };
 }
 

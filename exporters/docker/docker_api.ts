@@ -9,27 +9,11 @@
  */
 import { type DockerHost, hostPermissionFlags, type TlsFiles } from "./docker_host.ts";
 import { DockerApiError, toDockerApiError } from "./docker_api_error.ts";
-import { textOf } from "./json.ts";
+import { type Engine, parseEngine } from "./engine.ts";
 import { DurationHistogram } from "./duration_histogram.ts";
 import { EngineConnection, PendingCall } from "./dockerode.ts";
 import type Docker from "./dockerode.d.ts";
 import type { CallOptions, ResponseStream } from "./dockerode.d.ts";
-
-/** Oldest version of the API with one-shot statistics: Docker 20.10. */
-const MIN_API_VERSION = "1.41";
-/** Newest version this code was written against: Docker 29. An engine that offers more is asked for this. */
-const MAX_API_VERSION = "1.52";
-
-/** What the engine says of itself. */
-export interface Engine {
-  /** Version of the program: `20.10.24`. */
-  readonly version: string;
-  /** Version of the API that it is spoken to in: `1.41`. */
-  readonly apiVersion: string;
-  readonly os: string;
-  readonly arch: string;
-  readonly kernel: string;
-}
 
 /** The requests that are made, by the name they have in the metrics. */
 export type Endpoint = "version" | "list" | "inspect" | "stats" | "events";
@@ -54,6 +38,7 @@ export class DockerApi {
   readonly #inFlight = new Set<PendingCall>();
   #docker: Docker;
   #apiVersion: string | undefined;
+  #negotiating: Promise<Engine> | undefined;
 
   constructor({ host, tls, timeoutMs, concurrency }: DockerApiOptions) {
     this.#host = host;
@@ -63,27 +48,24 @@ export class DockerApi {
   }
 
   /**
-   * Asks the engine what it is, and speaks to it accordingly from then on.
+   * Asks the engine what it is, and speaks to it accordingly from then on; who asks meanwhile shares the answer.
    *
    * @throws {DockerApiError}
    */
-  async negotiate(): Promise<Engine> {
+  negotiate(): Promise<Engine> {
+    return this.#negotiating ??= this.#negotiate().finally(() => this.#negotiating = undefined);
+  }
+
+  async #negotiate(): Promise<Engine> {
     // Without a version in the path, every engine understands this request.
     const unversioned = this.#connection.open();
     const body = await this.#ask("version", (options) => unversioned.version(options));
-    const { Version, ApiVersion, MinAPIVersion, Os, Arch, KernelVersion } = asObject(body, "version");
-    const apiVersion = chooseApiVersion(text(ApiVersion), text(MinAPIVersion));
-    if (apiVersion !== this.#apiVersion) {
-      this.#docker = this.#connection.open(apiVersion);
-      this.#apiVersion = apiVersion;
+    const engine = parseEngine(asObject(body, "version"));
+    if (engine.apiVersion !== this.#apiVersion) {
+      this.#docker = this.#connection.open(engine.apiVersion);
+      this.#apiVersion = engine.apiVersion;
     }
-    return {
-      version: text(Version),
-      apiVersion,
-      os: text(Os),
-      arch: text(Arch),
-      kernel: text(KernelVersion),
-    };
+    return engine;
   }
 
   /** Lists all containers, stopped ones too. @throws {DockerApiError} */
@@ -93,7 +75,7 @@ export class DockerApi {
     return body;
   }
 
-  /** Tells all about a container. @throws {DockerApiError} whose reason is `gone` if it does not exist */
+  /** Reads all about a container. @throws {DockerApiError} whose reason is `gone` if it does not exist */
   async inspect(id: string): Promise<Readonly<Record<string, unknown>>> {
     return asObject(
       await this.#ask("inspect", (options) => this.#docker.getContainer(id).inspect(options)),
@@ -135,6 +117,11 @@ export class DockerApi {
     });
   }
 
+  /** How far the engine's clock is ahead of this machine's, in milliseconds, by its last answer; 0 if hardly. */
+  get clockOffsetMs(): number {
+    return this.#connection.clockOffsetMs;
+  }
+
   /** Ends all requests. */
   close(): void {
     for (const pending of this.#inFlight) pending.abandon(new Error("The exporter stops"));
@@ -161,27 +148,6 @@ export class DockerApi {
   }
 }
 
-/** The newest version that both sides speak. @throws {DockerApiError} when there is none */
-function chooseApiVersion(offered: string, least: string): string {
-  if (!/^\d+\.\d+$/.test(offered)) throw invalid("version", offered);
-  if (compareVersions(offered, MIN_API_VERSION) < 0) {
-    throw new DockerApiError(
-      "version",
-      `Cannot use this engine as it speaks API ${offered}: it must be ${MIN_API_VERSION} (Docker 20.10) or newer`,
-    );
-  }
-  const newest = compareVersions(offered, MAX_API_VERSION) < 0 ? offered : MAX_API_VERSION;
-  // An engine that no longer speaks what this code knows: its oldest version is the nearest.
-  return /^\d+\.\d+$/.test(least) && compareVersions(newest, least) < 0 ? least : newest;
-}
-
-/** Negative when `left` is the older version of the API. */
-export function compareVersions(left: string, right: string): number {
-  const [leftMajor = 0, leftMinor = 0] = left.split(".").map(Number);
-  const [rightMajor = 0, rightMinor = 0] = right.split(".").map(Number);
-  return leftMajor - rightMajor || leftMinor - rightMinor;
-}
-
 function asObject(body: unknown, endpoint: Endpoint): Readonly<Record<string, unknown>> {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
     throw invalid(endpoint, body);
@@ -197,8 +163,4 @@ function invalid(endpoint: Endpoint, body: unknown): DockerApiError {
       JSON.stringify(shown.slice(0, 60))
     }. Check that "--docker-host" names an engine and not another service`,
   );
-}
-
-function text(value: unknown): string {
-  return textOf(value) ?? "";
 }

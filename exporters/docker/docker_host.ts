@@ -7,6 +7,7 @@
  * @module
  */
 import { type Grants, permissionDescriptors, permissionFlags } from "../../lib/grants.ts";
+import { UsageError } from "../../lib/options.ts";
 
 /** Where the engine of a plain installation listens; on most systems /var/run is a link to /run. */
 export const DEFAULT_DOCKER_HOST = "unix:///var/run/docker.sock";
@@ -58,11 +59,17 @@ export interface TlsFiles {
 }
 
 /**
- * Reads `ca.pem`, `cert.pem` and `key.pem` in a folder.
+ * Reads `ca.pem`, `cert.pem` and `key.pem` in a folder; without a folder there are none.
  *
- * @throws {Error} naming the file that cannot be read
+ * @throws {UsageError} naming the file that cannot be read, or when the engine is on a unix socket
  */
-export function readTlsFiles(folder: string): TlsFiles {
+export function readTls(host: DockerHost, folder: string | undefined): TlsFiles | undefined {
+  if (folder === undefined) return undefined;
+  if ("socketPath" in host) {
+    throw new UsageError(
+      `Cannot use "--docker-cert-path" with a unix socket: "--docker-host" must be "tcp://HOST:PORT"`,
+    );
+  }
   const read = (name: string): string => {
     const path = `${folder.replace(/\/$/, "")}/${name}`;
     try {
@@ -73,7 +80,7 @@ export function readTlsFiles(folder: string): TlsFiles {
         : cause instanceof Error
         ? cause.message
         : String(cause);
-      throw new Error(`Cannot read the certificate "${path}": ${advice}`, { cause });
+      throw new UsageError(`Cannot read the certificate "${path}": ${advice}`, { cause });
     }
   };
   return { ca: read("ca.pem"), cert: read("cert.pem"), key: read("key.pem") };

@@ -66,6 +66,7 @@ export class EngineConnection {
   readonly #options: DockerOptions;
   readonly #agent: http.Agent;
   #bytesUnderWay = 0;
+  #clockOffsetMs = 0;
 
   /** Requests at once, at most; the stream of events has one connection more. */
   constructor(host: DockerHost, tls: TlsFiles | undefined, concurrency: number) {
@@ -90,6 +91,11 @@ export class EngineConnection {
     return docker;
   }
 
+  /** How far the engine's clock is ahead, in milliseconds, by its last answer; 0 if hardly. */
+  get clockOffsetMs(): number {
+    return this.#clockOffsetMs;
+  }
+
   /** Ends all connections. */
   close(): void {
     this.#agent.destroy();
@@ -112,11 +118,13 @@ export class EngineConnection {
       return settle(error instanceof Error ? error : new Error(String(error)));
     }
     request.on("response", (response) => {
+      this.#clockOffsetMs = clockOffset(response.headers.date, sentMs);
       if (isStream && response.statusCode === 200) finish(null, response);
       else this.#collect(response, finish);
     });
     request.on("error", finish);
     if (call) call.onAbandon = finish;
+    const sentMs = Date.now();
     request.end();
   }
 
@@ -151,6 +159,16 @@ function resendNothing(
     reuseSocket?.call(agent, socket, request);
     request.reusedSocket = false;
   };
+}
+
+/**
+ * From the header `Date`, which is in whole seconds, of an answer to a request sent at `sentMs`: 0 unless the two
+ * clocks cannot agree.
+ */
+function clockOffset(date: string | undefined, sentMs: number): number {
+  const leastMs = Date.parse(date ?? "") - Date.now();
+  const mostMs = Date.parse(date ?? "") + 1000 - sentMs;
+  return leastMs > 0 || mostMs < 0 ? leastMs : 0;
 }
 
 function readAnswer({ statusCode = 0, headers }: IncomingMessage, body: Uint8Array): [Error | null, unknown] {

@@ -13,17 +13,19 @@ import {
   parseListed,
   shortId,
 } from "./container.ts";
-import { compareVersions, type DockerApi, type Engine } from "./docker_api.ts";
+import type { DockerApi } from "./docker_api.ts";
 import { DockerApiError, type DockerApiReason } from "./docker_api_error.ts";
+import type { Engine } from "./engine.ts";
 import { MAX_CONCURRENCY } from "./manifest.ts";
+import { correctPodmanStats } from "./podman.ts";
 import { type ContainerStats, cpuPercent, parseStats } from "./stats.ts";
 
 /** What was read of one container. */
 export interface ContainerReading {
   readonly listed: ListedContainer;
-  /** Undefined when the engine did not tell in time. */
+  /** Undefined when the engine did not answer in time. */
   readonly details: ContainerDetails | undefined;
-  /** Undefined when it does not run, or the engine did not tell in time. */
+  /** Undefined when it does not run, or the engine did not answer in time. */
   readonly stats: ContainerStats | undefined;
   /** Since the reading before: undefined at first. */
   readonly cpuPercent: number | undefined;
@@ -57,8 +59,6 @@ const IMMEDIATE_CONCURRENCY = 16;
 export const WAKE_LEAD_MS = 850;
 /** For fewer containers it is not worth a request more. */
 const WAKE_MIN_CONTAINERS = 10;
-/** From this version on, Docker 25, one-shot statistics are taken when they are asked for. */
-const IMMEDIATE_STATS_VERSION = "1.44";
 
 interface KnownDetails {
   readonly details: ContainerDetails;
@@ -72,8 +72,7 @@ export class EngineReader {
   /** Containers that something has happened to since they were inspected. */
   readonly #changed = new Set<string>();
   #previous = new Map<string, ContainerReading>();
-  /** Whether this engine takes statistics once a second. */
-  #ticks = false;
+  #engine: Engine | undefined;
 
   constructor(options: EngineReaderOptions) {
     this.#options = options;
@@ -90,16 +89,16 @@ export class EngineReader {
   }
 
   /**
-   * Wakes the engine up, {@linkcode WAKE_LEAD_MS} before a reading. Before version 25 it takes statistics once
-   * a second while somebody waits for them, and of one container at once when it was idle: all others would
-   * wait for the next second.
+   * Wakes the engine up, {@linkcode WAKE_LEAD_MS} before a reading. Docker before 25 takes statistics once a second
+   * while somebody waits for them, and of one container at once when it was idle: all others would wait for the next
+   * second.
    */
   wake(): void {
     const running = [...this.#previous.values()].filter(({ stats }) => stats !== undefined);
     const [first] = running;
-    if (!first || running.length < WAKE_MIN_CONTAINERS || !this.#ticks) return;
+    if (!first || running.length < WAKE_MIN_CONTAINERS || this.#engine?.hasImmediateStats !== false) return;
     this.#options.api.stats(first.listed.id).catch((error) => {
-      // The reading that follows meets the same failure, and tells.
+      // The next reading will hit and report the same failure.
       if (!(error instanceof DockerApiError)) throw error;
     });
   }
@@ -107,9 +106,9 @@ export class EngineReader {
   /** Reads everything. @throws {DockerApiError} when the engine cannot be read */
   async read(): Promise<EngineReading> {
     const { api, isWanted } = this.#options;
-    const engine = await api.negotiate();
-    this.#ticks = compareVersions(engine.apiVersion, IMMEDIATE_STATS_VERSION) < 0;
-    const concurrency = this.#options.concurrency ?? (this.#ticks ? MAX_CONCURRENCY : IMMEDIATE_CONCURRENCY);
+    const engine = this.#engine = await api.negotiate();
+    const concurrency = this.#options.concurrency ??
+      (engine.hasImmediateStats ? IMMEDIATE_CONCURRENCY : MAX_CONCURRENCY);
     const listed = (await api.list()).map(parseListed).filter((listed) => listed !== undefined);
     // Each once, whatever the engine says: two samples of one series would spoil the page.
     const wanted = [...new Map(listed.map((listed) => [shortId(listed.id), listed])).values()]
@@ -125,17 +124,32 @@ export class EngineReader {
     let details: ContainerDetails | undefined;
     try {
       details = await this.#details(listed);
-      const body = hasStats(details.state) ? await this.#options.api.stats(listed.id) : undefined;
-      const stats = body && parseStats(body);
-      // It has just stopped: what is known of it is no longer true.
-      if (body && !stats) details = await this.#inspect(listed.id);
-      if (!stats && hasStats(details.state)) pass.note(listed.name, noStatistics());
-      return { listed, details, stats, cpuPercent: this.#cpuPercent(listed.id, details, stats) };
+      const stats = hasStats(details.state) ? await this.#stats(listed.id) : undefined;
+      if (!(stats instanceof DockerApiError)) {
+        return { listed, details, stats, cpuPercent: this.#cpuPercent(listed.id, details, stats) };
+      }
+      // It may have stopped just now: then what is known of it is no longer true.
+      details = await this.#inspect(listed.id);
+      if (hasStats(details.state)) pass.note(listed.name, stats);
     } catch (error) {
       const failure = this.#options.api.explain(error);
       if (failure.reason === "gone") return undefined;
       pass.note(listed.name, failure);
-      return { listed, details, stats: undefined, cpuPercent: undefined };
+    }
+    return { listed, details, stats: undefined, cpuPercent: undefined };
+  }
+
+  /** Of a container that has just stopped there are none: Docker answers with zeros then, Podman with an error. */
+  async #stats(id: string): Promise<ContainerStats | DockerApiError> {
+    const { api } = this.#options;
+    try {
+      const stats = parseStats(await api.stats(id));
+      if (!stats) return noStatistics();
+      return this.#engine?.name === "podman" ? correctPodmanStats(stats, this.#engine.version) : stats;
+    } catch (error) {
+      const failure = api.explain(error);
+      if (failure.reason === "refused") return failure;
+      throw failure;
     }
   }
 
@@ -150,7 +164,7 @@ export class EngineReader {
     // Before the request, so that a change during it counts.
     this.#changed.delete(id);
     const details = parseDetails(await this.#options.api.inspect(id));
-    // Spread over time, or all containers would be inspected at once every minute.
+    // Spread over time, or all containers would be inspected at once every five minutes.
     const validUntilMs = performance.now() + DETAILS_MAX_AGE_MS * (0.5 + Math.random() / 2);
     this.#known.set(id, { details, validUntilMs });
     return details;

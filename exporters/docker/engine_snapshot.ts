@@ -3,28 +3,24 @@
  *
  * @module
  */
-import { type Labels, type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
+import { type Labels, Snapshot } from "../../lib/exposition.ts";
+import { type ChosenLabels, valuesOf } from "./chosen_labels.ts";
 import { CONTAINER_STATES, HEALTH_STATUSES, shortId } from "./container.ts";
 import type { ContainerReading, EngineReading } from "./engine_reader.ts";
 import { textOf } from "./json.ts";
-import { ENGINE_METRICS as METRICS, NETWORK_METRICS, toLabelName } from "./metrics.ts";
+import { ENGINE_METRICS as METRICS, NETWORK_METRICS } from "./metrics.ts";
 import { type ContainerStats, memoryPercent } from "./stats.ts";
 
 /** Labels that `docker compose` puts on its containers. */
 const PROJECT_LABEL = "com.docker.compose.project";
 const SERVICE_LABEL = "com.docker.compose.service";
 
-/** A container's labels to publish, and the metric that carries them. */
-export interface ChosenLabels {
-  readonly names: readonly string[];
-  readonly metric: MetricDefinition;
-}
-
 /** Returns the samples of a reading. */
 export function engineSnapshot(reading: EngineReading, chosen: ChosenLabels | undefined): Snapshot {
   const snapshot = new Snapshot();
   const { engine, containers } = reading;
   snapshot.add(METRICS.engineInfo, 1, {
+    engine: engine.name,
     version: engine.version,
     api_version: engine.apiVersion,
     os: engine.os,
@@ -37,7 +33,7 @@ export function engineSnapshot(reading: EngineReading, chosen: ChosenLabels | un
     count.set(state, (count.get(state) ?? 0) + 1);
     const labels = { name: container.listed.name, id: shortId(container.listed.id) };
     addDescription(snapshot, container, labels);
-    if (chosen) snapshot.add(chosen.metric, 1, { ...labels, ...chosenLabels(container, chosen.names) });
+    if (chosen) snapshot.add(chosen.metric, 1, { ...labels, ...valuesOf(chosen, container.listed.labels) });
     addUsage(snapshot, container, labels);
   }
   for (const [state, number] of count) snapshot.add(METRICS.containers, number, { state });
@@ -67,6 +63,14 @@ function addDescription(snapshot: Snapshot, container: ContainerReading, labels:
   }
   snapshot.add(METRICS.restarts, details.restarts, labels);
   snapshot.add(METRICS.exitCode, details.exitCode, labels);
+  snapshot.add(
+    METRICS.oomKilled,
+    details.isOomKilled === undefined ? undefined : Number(details.isOomKilled),
+    labels,
+  );
+  snapshot.add(METRICS.cpuLimit, details.limits.cpuRatio, labels);
+  snapshot.add(METRICS.memoryReservation, details.limits.memoryReservationBytes, labels);
+  snapshot.add(METRICS.pidsLimit, details.limits.pids, labels);
   snapshot.add(METRICS.startTime, toSeconds(details.startedMs, 1e3), labels);
   snapshot.add(METRICS.finishTime, toSeconds(details.finishedMs, 1e3), labels);
 }
@@ -77,10 +81,6 @@ function stateSet(known: readonly string[], current: string): [string, number][]
   return all.map((value) => [value, value === current ? 1 : 0]);
 }
 
-function chosenLabels({ listed }: ContainerReading, names: readonly string[]): Labels {
-  return Object.fromEntries(names.map((name) => [toLabelName(name), textOf(listed.labels[name]) ?? ""]));
-}
-
 function addUsage(snapshot: Snapshot, { stats, cpuPercent }: ContainerReading, labels: Labels): void {
   if (!stats) return;
   snapshot.add(METRICS.cpuPercent, cpuPercent, labels);
@@ -88,10 +88,15 @@ function addUsage(snapshot: Snapshot, { stats, cpuPercent }: ContainerReading, l
   snapshot.add(METRICS.cpuSeconds, toSeconds(stats.cpuUserNanoseconds, 1e9), { ...labels, mode: "user" });
   snapshot.add(METRICS.cpuSeconds, toSeconds(stats.cpuKernelNanoseconds, 1e9), { ...labels, mode: "kernel" });
   snapshot.add(METRICS.cpuThrottledSeconds, toSeconds(stats.throttledNanoseconds, 1e9), labels);
+  snapshot.add(METRICS.cpuThrottledPeriods, stats.throttledPeriods, labels);
+  snapshot.add(METRICS.cpuPeriods, stats.cpuPeriods, labels);
   snapshot.add(METRICS.memoryPercent, memoryPercent(stats), labels);
   snapshot.add(METRICS.memoryUsage, stats.memoryUsageBytes, labels);
   snapshot.add(METRICS.memoryLimit, stats.memoryLimitBytes, labels);
   snapshot.add(METRICS.memoryCache, stats.memoryCacheBytes, labels);
+  snapshot.add(METRICS.memoryAnonymous, stats.memoryAnonymousBytes, labels);
+  snapshot.add(METRICS.memorySwap, stats.memorySwapBytes, labels);
+  snapshot.add(METRICS.memoryFailures, stats.memoryFailures, labels);
   snapshot.add(METRICS.blockRead, stats.blockReadBytes, labels);
   snapshot.add(METRICS.blockWrite, stats.blockWriteBytes, labels);
   snapshot.add(METRICS.pids, stats.pids, labels);

@@ -41,6 +41,8 @@ export class EventCounts {
   readonly #gone = new Map<string, GoneCounts>();
   readonly #byAction = new Map<string, number>(FOLLOWED_ACTIONS.map((action) => [action, 0]));
   readonly #byExitCode = new Map<string, number>();
+  /** Actions that the engine is not known to send. */
+  #unsent: readonly string[] = [];
   #isChanged = true;
 
   constructor(monotonicMs: () => number = () => performance.now()) {
@@ -50,6 +52,12 @@ export class EventCounts {
   /** Whether there is something new since the last snapshot. */
   get isChanged(): boolean {
     return this.#isChanged;
+  }
+
+  /** Names actions that this engine may never send: absent until the first, for 0 would say that none happened. */
+  setUnsent(actions: readonly string[]): void {
+    this.#unsent = actions;
+    this.#isChanged = true;
   }
 
   /** Counts an event; one that no engine is known to send is ignored, for it would make a series. */
@@ -91,18 +99,24 @@ export class EventCounts {
     const snapshot = new Snapshot();
     for (const { id, name, byAction } of [...this.#present.values(), ...this.#gone.values()].sort(byName)) {
       const labels = { name, id };
-      snapshot.add(METRICS.oom, byAction.get("oom") ?? 0, labels);
+      snapshot.add(METRICS.oom, this.#shown("oom", byAction.get("oom") ?? 0), labels);
       const actions = [...new Set([...EXPECTED_ACTIONS, ...byAction.keys()])].sort();
       for (const action of actions) {
         snapshot.add(METRICS.containerEvents, byAction.get(action) ?? 0, { ...labels, action });
       }
     }
-    for (const [action, count] of this.#byAction) snapshot.add(METRICS.events, count, { action });
+    for (const [action, count] of this.#byAction) {
+      snapshot.add(METRICS.events, this.#shown(action, count), { action });
+    }
     for (const [code, count] of [...this.#byExitCode].sort(byCode)) {
       snapshot.add(METRICS.exits, count, { exit_code: code });
     }
     snapshot.add(METRICS.reconnects, reconnects);
     return snapshot;
+  }
+
+  #shown(action: string, count: number): number | undefined {
+    return count === 0 && this.#unsent.includes(action) ? undefined : count;
   }
 
   #countsOf(id: string, name: string): ContainerCounts {

@@ -1,7 +1,7 @@
 /**
- * Follows the engine's events about containers. A connection that ends is made again, with growing pauses,
- * and resumes at the last event: none is lost as long as the engine still has it (it keeps the last 256),
- * none is told twice.
+ * Follows the engine's events about containers. A connection that ends is reopened, with growing pauses, and
+ * resumes at the last event: none is lost as long as the engine still has it (Docker keeps the last 256), none is
+ * reported twice.
  *
  * https://docs.docker.com/reference/api/engine/version/v1.41/#tag/System/operation/SystemEvents
  *
@@ -9,9 +9,10 @@
  */
 import type { DockerApi } from "./docker_api.ts";
 import { DockerApiError } from "./docker_api_error.ts";
+import type { Engine } from "./engine.ts";
 import type { ResponseStream } from "./dockerode.d.ts";
 import { childOf, objectOf, textOf } from "./json.ts";
-import { pause } from "./background.ts";
+import { pause } from "./pause.ts";
 
 /** What happened to a container. */
 export interface ContainerEvent {
@@ -24,7 +25,7 @@ export interface ContainerEvent {
   readonly exitCode: string | undefined;
 }
 
-/** The events that are asked for: not the starts of health check commands, of which there are thousands. */
+/** The events that are counted: not the starts of health check commands, of which there are thousands. */
 export const FOLLOWED_ACTIONS: readonly string[] = [
   "create",
   "destroy",
@@ -41,6 +42,8 @@ export const FOLLOWED_ACTIONS: readonly string[] = [
   "update",
 ];
 
+/** What Podman calls a `destroy`. */
+const PODMAN_DESTROY = "remove";
 /**
  * Pause before the first attempt to connect again, in milliseconds; each further one is twice as long, until
  * a connection has lasted longer than the longest.
@@ -52,7 +55,7 @@ const BACKOFF_MAX_MS = 15_000;
  * wrong order.
  */
 const OVERLAP_NS = 1_000_000_000n;
-/** Events remembered to tell repeated ones: four times what the engine can repeat. */
+/** Events remembered to recognise repeated ones: four times what Docker can repeat. */
 const REMEMBERED_EVENTS = 1024;
 /** Longest line that can be an event; an event holds all labels of its container. */
 const MAX_LINE_BYTES = 1024 * 1024;
@@ -63,7 +66,7 @@ export interface EventStreamOptions {
   /** Takes each event, once. */
   readonly onEvent: (event: ContainerEvent) => void;
   /** Called when a connection is made: what the engine has forgotten by then was missed. */
-  readonly onConnect: () => void;
+  readonly onConnect: (engine: Engine) => void;
   /** @default {Date.now} */
   readonly wallClockMs?: () => number;
 }
@@ -72,9 +75,11 @@ export interface EventStreamOptions {
 export class EventStream {
   readonly #api: DockerApi;
   readonly #onEvent: (event: ContainerEvent) => void;
-  readonly #onConnect: () => void;
+  readonly #onConnect: (engine: Engine) => void;
   readonly #seen = new Set<string>();
-  readonly #startNs: bigint;
+  readonly #startMs: number;
+  /** When this exporter started, by the engine's clock. */
+  #startNs: bigint | undefined;
   #lastNs: bigint | undefined;
   #stream: ResponseStream | undefined;
   #problem: DockerApiError | undefined;
@@ -84,7 +89,7 @@ export class EventStream {
     this.#api = api;
     this.#onEvent = onEvent;
     this.#onConnect = onConnect;
-    this.#startNs = BigInt(wallClockMs()) * 1_000_000n;
+    this.#startMs = wallClockMs();
   }
 
   /** Whether events come in now. */
@@ -110,10 +115,15 @@ export class EventStream {
     while (!signal.aborted) {
       const startedMs = performance.now();
       try {
-        const stream = await this.#api.events(this.#since(), FOLLOWED_ACTIONS);
+        const engine = await this.#api.negotiate();
+        this.#startNs ??= BigInt(this.#startMs + this.#api.clockOffsetMs) * 1_000_000n;
+        const stream = await this.#api.events(this.#since(this.#startNs), [
+          ...FOLLOWED_ACTIONS,
+          PODMAN_DESTROY,
+        ]);
         this.#stream = stream;
         this.#problem = undefined;
-        this.#onConnect();
+        this.#onConnect(engine);
         for await (const line of readLines(stream)) this.#take(line);
         this.#problem = new DockerApiError("connection", "The engine closed its event stream");
       } catch (error) {
@@ -129,15 +139,15 @@ export class EventStream {
     signal.removeEventListener("abort", stop);
   }
 
-  /** Ends the connection, which is then made again: for an engine that answers other requests no more. */
+  /** Closes the connection, which is then reopened: for an engine that no longer answers other requests. */
   reconnect(): void {
     this.#stream?.destroy();
   }
 
   /** Where to resume, as a Unix time in seconds: shortly before the last event, never before the start. */
-  #since(): string {
+  #since(startNs: bigint): string {
     const resumeNs = (this.#lastNs ?? 0n) - OVERLAP_NS;
-    const text = String(resumeNs > this.#startNs ? resumeNs : this.#startNs);
+    const text = String(resumeNs > startNs ? resumeNs : startNs);
     return `${text.slice(0, -9)}.${text.slice(-9)}`;
   }
 
@@ -167,7 +177,7 @@ async function* readLines(stream: AsyncIterable<Uint8Array>): AsyncGenerator<str
     rest = lines.pop() ?? "";
     yield* lines;
     if (rest.length > MAX_LINE_BYTES) {
-      throw new DockerApiError("invalid", "Cannot follow the engine's events: a line has no end");
+      throw new DockerApiError("invalid", "Cannot read the engine's events: a line is longer than 1 MiB");
     }
   }
 }
@@ -192,7 +202,7 @@ export function parseEvent(line: string): ContainerEvent & { readonly timeNs: bi
   return {
     id,
     name: textOf(attributes?.["name"]) ?? id.slice(0, 12),
-    action,
+    action: action === PODMAN_DESTROY ? "destroy" : action,
     exitCode: textOf(attributes?.["exitCode"]),
     timeNs: BigInt(timeNano),
   };

@@ -7,7 +7,7 @@ import type { Manifest } from "../../lib/manifest.ts";
 import { parseDurationMs } from "../../lib/options.ts";
 import { DEFAULT_DOCKER_HOST, hostGrants, parseDockerHost } from "./docker_host.ts";
 
-/** Containers read at once unless told otherwise, where their answers come together once a second. */
+/** Containers read at once by default, where their answers come together once a second. */
 export const MAX_CONCURRENCY = 100;
 
 /** Its name, port and flags. */
@@ -45,7 +45,8 @@ export const MANIFEST = {
     },
     "concurrency": {
       placeholder: "N",
-      help: `requests to the engine at once, at most (default ${MAX_CONCURRENCY}, from Docker 25 on 16)`,
+      help:
+        `requests to the engine at once, at most (default ${MAX_CONCURRENCY}; 16 for Podman and Docker 25 or newer)`,
       parse: parseConcurrency,
     },
     "container-label": {

@@ -8,7 +8,8 @@
  */
 import type { MetricDefinition } from "../../lib/exposition.ts";
 
-const CONTAINER = ["name", "id"];
+/** Labels of every series of a container. */
+export const CONTAINER = ["name", "id"];
 
 /** One direction of a network interface's counters. */
 function networkMetrics<D extends "receive" | "transmit">(
@@ -35,7 +36,7 @@ export const ENGINE_METRICS = {
   info: {
     name: "docker_container_info",
     type: "gauge",
-    help: "Always 1; the labels say what the container is made from and which compose service it belongs to.",
+    help: "Always 1; the labels name the container's image, compose project and compose service.",
     labels: [...CONTAINER, "image", "project", "service"],
   },
   state: {
@@ -48,7 +49,7 @@ export const ENGINE_METRICS = {
     name: "docker_container_health",
     type: "gauge",
     help:
-      "1 for what the container's health check says (State.Health.Status), 0 for the rest; absent without one.",
+      "1 for the result of the container's health check (State.Health.Status), 0 for the rest; absent without one, and while the container does not run.",
     labels: [...CONTAINER, "status"],
   },
   restarts: {
@@ -96,24 +97,46 @@ export const ENGINE_METRICS = {
       "CPU time in user and in kernel mode (cpu_usage.usage_in_*mode, nanoseconds), in seconds; the kernel counts it in ticks, less exactly than the whole.",
     labels: [...CONTAINER, "mode"],
   },
+  cpuLimit: {
+    name: "docker_container_cpu_limit_ratio",
+    type: "gauge",
+    help:
+      "CPU limit as configured, where 1 is one core (HostConfig.NanoCpus, or CpuQuota / CpuPeriod); absent without one.",
+    labels: CONTAINER,
+  },
+  cpuPeriods: {
+    name: "docker_container_cpu_periods_total",
+    type: "counter",
+    help:
+      "Periods of the CPU limit in which the container wanted to run (throttling_data.periods); absent from Podman.",
+    labels: CONTAINER,
+  },
+  cpuThrottledPeriods: {
+    name: "docker_container_cpu_throttled_periods_total",
+    type: "counter",
+    help:
+      "Periods in which the container used up its CPU limit (throttling_data.throttled_periods); absent from Podman.",
+    labels: CONTAINER,
+  },
   cpuThrottledSeconds: {
     name: "docker_container_cpu_throttled_seconds_total",
     type: "counter",
     help:
-      "Time the container's CPU limit kept it from running (throttling_data.throttled_time, nanoseconds), in seconds.",
+      "Time the container's CPU limit kept it from running (throttling_data.throttled_time, nanoseconds), in seconds; absent from Podman.",
     labels: CONTAINER,
   },
   memoryPercent: {
     name: "docker_container_memory_percent",
     type: "gauge",
-    help: "Memory in use in percent of the limit, as docker stats shows it.",
+    help:
+      "Memory in use (docker_container_memory_usage_bytes) in percent of the limit, as docker stats shows it.",
     labels: CONTAINER,
   },
   memoryUsage: {
     name: "docker_container_memory_usage_bytes",
     type: "gauge",
     help:
-      "Memory in use without inactive page cache (memory_stats.usage less inactive_file), as docker stats.",
+      "Memory in use as the engine's own stats command shows it: without inactive page cache (memory_stats.usage less inactive_file), but from Podman, which does not report that part, with all page cache.",
     labels: CONTAINER,
   },
   memoryLimit: {
@@ -125,7 +148,41 @@ export const ENGINE_METRICS = {
   memoryCache: {
     name: "docker_container_memory_cache_bytes",
     type: "gauge",
-    help: "Page cache (memory_stats.stats: total_cache of cgroup v1, file of v2).",
+    help: "Page cache (memory_stats.stats: total_cache of cgroup v1, file of v2); absent from Podman.",
+    labels: CONTAINER,
+  },
+  memoryAnonymous: {
+    name: "docker_container_memory_anonymous_bytes",
+    type: "gauge",
+    help:
+      "Memory that no file backs, which only swap can free (memory_stats.stats: total_rss of cgroup v1, anon of v2); absent from Podman.",
+    labels: CONTAINER,
+  },
+  memorySwap: {
+    name: "docker_container_memory_swap_bytes",
+    type: "gauge",
+    help:
+      "Memory in swap (memory_stats.stats: total_swap of cgroup v1, swap of v2), where the engine reports it.",
+    labels: CONTAINER,
+  },
+  memoryReservation: {
+    name: "docker_container_memory_reservation_bytes",
+    type: "gauge",
+    help: "Memory reservation as configured (HostConfig.MemoryReservation); absent without one.",
+    labels: CONTAINER,
+  },
+  memoryFailures: {
+    name: "docker_container_memory_failures_total",
+    type: "counter",
+    help:
+      "Failures at the memory limit since the container started, counted by the kernel (memory_stats.failcnt): on cgroup v2 out of memory (memory.events, oom), on v1 every time usage hit the limit; absent from Podman.",
+    labels: CONTAINER,
+  },
+  oomKilled: {
+    name: "docker_container_oom_killed",
+    type: "gauge",
+    help:
+      "Whether the engine noted that a process of the container was killed in its last run to free memory (State.OOMKilled); Docker 20.10 and Podman note it only when the container ends.",
     labels: CONTAINER,
   },
   blockRead: {
@@ -146,6 +203,12 @@ export const ENGINE_METRICS = {
     help: "Processes and threads in the container (pids_stats.current).",
     labels: CONTAINER,
   },
+  pidsLimit: {
+    name: "docker_container_pids_limit",
+    type: "gauge",
+    help: "Limit of processes and threads as configured (HostConfig.PidsLimit); absent without one.",
+    labels: CONTAINER,
+  },
   containers: {
     name: "docker_containers",
     type: "gauge",
@@ -156,8 +219,8 @@ export const ENGINE_METRICS = {
     name: "docker_engine_info",
     type: "gauge",
     help:
-      "Always 1; the labels say what the engine is (/version) and in which version of its API it is read.",
-    labels: ["version", "api_version", "os", "arch", "kernel"],
+      "Always 1; the labels name the engine (docker, podman), its version and the version of its API in which it is read (/version).",
+    labels: ["engine", "version", "api_version", "os", "arch", "kernel"],
   },
   apiDuration: {
     name: "docker_api_duration_seconds",
@@ -179,7 +242,7 @@ export const EVENT_METRICS = {
     name: "docker_container_oom_total",
     type: "counter",
     help:
-      "Times a process of the container was killed for want of memory since the exporter started (oom events).",
+      "OOM events of the container since the exporter started: a process was killed to free memory; on cgroup v1 one kill can be two events; absent from Podman, which sends none.",
     labels: CONTAINER,
   },
   containerEvents: {
@@ -192,7 +255,8 @@ export const EVENT_METRICS = {
   events: {
     name: "docker_events_total",
     type: "counter",
-    help: "Events of all containers since the exporter started, of those that are gone too.",
+    help:
+      "Events of all containers since the exporter started, including those that are gone; from Podman, actions that it may never send are absent until the first.",
     labels: ["action"],
   },
   exits: {
@@ -207,21 +271,3 @@ export const EVENT_METRICS = {
     help: "Times the connection to the engine's event stream was lost since the exporter started.",
   },
 } as const satisfies Record<string, MetricDefinition>;
-
-/**
- * The metric that carries chosen container labels, as `label_<name>` with every character that a metric's
- * label cannot have replaced by `_`.
- */
-export function labelsMetric(names: readonly string[]): MetricDefinition {
-  return {
-    name: "docker_container_labels",
-    type: "gauge",
-    help: "Always 1; carries the container's own labels that --container-label asks for.",
-    labels: [...CONTAINER, ...names.map(toLabelName)],
-  };
-}
-
-/** The name under which a container's label appears. */
-export function toLabelName(name: string): string {
-  return `label_${name.replace(/[^A-Za-z0-9_]/g, "_")}`;
-}

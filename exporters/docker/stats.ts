@@ -34,10 +34,17 @@ export interface ContainerStats {
   readonly cpuKernelNanoseconds: number | undefined;
   /** Time that the container was kept from running by its CPU limit, in nanoseconds. */
   readonly throttledNanoseconds: number | undefined;
+  /** Periods in which it used up its CPU limit, of all in which it ran with one. */
+  readonly throttledPeriods: number | undefined;
+  readonly cpuPeriods: number | undefined;
   /** Memory in use without the page cache that can be dropped at once, in bytes, as `docker stats` shows it. */
   readonly memoryUsageBytes: number | undefined;
   readonly memoryLimitBytes: number | undefined;
   readonly memoryCacheBytes: number | undefined;
+  readonly memoryAnonymousBytes: number | undefined;
+  readonly memorySwapBytes: number | undefined;
+  /** cgroup v1: how often usage hit the limit; v2: how often the kernel ran out of memory at the limit. */
+  readonly memoryFailures: number | undefined;
   /** By interface, in order of their names; none without a network of its own. */
   readonly networks: readonly NetworkCounters[];
   readonly blockReadBytes: number | undefined;
@@ -51,6 +58,7 @@ export function parseStats(body: JsonObject): ContainerStats | undefined {
   if (readMs === undefined) return undefined;
   const cpu = childOf(body, "cpu_stats");
   const cpuUsage = childOf(cpu, "cpu_usage");
+  const throttling = childOf(cpu, "throttling_data");
   const memory = childOf(body, "memory_stats");
   const memoryParts = childOf(memory, "stats");
   return {
@@ -58,13 +66,19 @@ export function parseStats(body: JsonObject): ContainerStats | undefined {
     cpuNanoseconds: amountOf(cpuUsage?.["total_usage"]),
     cpuUserNanoseconds: amountOf(cpuUsage?.["usage_in_usermode"]),
     cpuKernelNanoseconds: amountOf(cpuUsage?.["usage_in_kernelmode"]),
-    throttledNanoseconds: amountOf(childOf(cpu, "throttling_data")?.["throttled_time"]),
+    throttledNanoseconds: amountOf(throttling?.["throttled_time"]),
+    throttledPeriods: amountOf(throttling?.["throttled_periods"]),
+    cpuPeriods: amountOf(throttling?.["periods"]),
     memoryUsageBytes: memoryUsage(amountOf(memory?.["usage"]), memoryParts),
     // An engine that could not read the limit says 0.
     memoryLimitBytes: amountOf(memory?.["limit"]) || undefined,
     memoryCacheBytes: amountOf(
       memoryParts?.["total_cache"] ?? memoryParts?.["cache"] ?? memoryParts?.["file"],
     ),
+    memoryAnonymousBytes: amountOf(memoryParts?.["total_rss"] ?? memoryParts?.["anon"]),
+    memorySwapBytes: amountOf(memoryParts?.["total_swap"] ?? memoryParts?.["swap"]),
+    // Docker omits a 0.
+    memoryFailures: memory?.["usage"] === undefined ? undefined : amountOf(memory["failcnt"] ?? 0),
     networks: parseNetworks(objectOf(body["networks"])),
     ...parseBlock(childOf(body, "blkio_stats")?.["io_service_bytes_recursive"]),
     pids: amountOf(childOf(body, "pids_stats")?.["current"]),

@@ -67,6 +67,31 @@ Deno.test("DockerApi refuses an engine without one-shot statistics", async () =>
   assertStringIncludes(error.message, "1.41 (Docker 20.10) or newer");
 });
 
+Deno.test("DockerApi knows how far the engine's clock is ahead", async () => {
+  for (const aheadMs of [0, 300_000, -300_000]) {
+    const folder = await Deno.makeTempDir();
+    const socketPath = `${folder}/docker.sock`;
+    const server = Deno.serve(
+      { path: socketPath, onListen: () => {} },
+      () =>
+        Response.json({ ApiVersion: "1.41" }, {
+          headers: { date: new Date(Date.now() + aheadMs).toUTCString() },
+        }),
+    );
+    const api = new DockerApi({
+      host: parseDockerHost(`unix://${socketPath}`),
+      timeoutMs: 1000,
+      concurrency: 1,
+    });
+    await api.negotiate();
+    const offBy = Math.abs(api.clockOffsetMs - aheadMs);
+    assert(aheadMs === 0 ? offBy === 0 : offBy < 5000, `${api.clockOffsetMs} of ${aheadMs}`);
+    api.close();
+    await server.shutdown();
+    await Deno.remove(folder, { recursive: true });
+  }
+});
+
 Deno.test("DockerApi follows an engine that was replaced by a newer one", async () => {
   await using setup = await setUp(1);
   await setup.reader.read();
@@ -182,6 +207,34 @@ Deno.test("EngineReader looks again at a container that stops during the reading
   assertEquals(containers[0]?.details?.state, "exited");
   assertEquals(containers[0]?.details?.exitCode, 9);
   assertEquals(containers[0]?.stats, undefined);
+});
+
+Deno.test("EngineReader looks again at a container of Podman that stops during the reading", async () => {
+  await using setup = await setUp(2, { engine: "podman" });
+  const { engine, reader } = setup;
+  engine.fault = (path) => {
+    const container = engine.containers.get(simulatedContainer(0).id);
+    if (path.endsWith(`${simulatedContainer(0).id}/stats`) && container) container.state = "exited";
+    return undefined;
+  };
+  const { containers, problems } = await reader.read();
+  assertEquals(containers.map(({ details }) => details?.state), ["exited", "running"]);
+  assertEquals(problems, []);
+});
+
+Deno.test("EngineReader asks Podman, which answers at once, for little at a time, and wakes nobody", async () => {
+  for (const [engine, atOnce, wakeUps] of [["docker", 40, 1], ["podman", 16, 0]] as const) {
+    await using setup = await setUp(40, { engine, concurrency: 100 });
+    const reader = new EngineReader({ api: setup.api, isWanted: () => true, hasEvents: () => true });
+    setup.engine.delayMs = () => 20;
+    await reader.read();
+    assertEquals(setup.engine.mostAtOnce, atOnce, engine);
+    setup.engine.requests.length = 0;
+    reader.wake();
+    await setup.api.list();
+    const stats = setup.engine.requests.filter((request) => request.includes("/stats"));
+    assertEquals(stats.length, wakeUps, engine);
+  }
 });
 
 Deno.test("EngineReader inspects again only what has changed", async () => {

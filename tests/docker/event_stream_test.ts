@@ -2,6 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import { DockerApi } from "../../exporters/docker/docker_api.ts";
 import { EventCounts } from "../../exporters/docker/event_counts.ts";
 import { type ContainerEvent, EventStream, parseEvent } from "../../exporters/docker/event_stream.ts";
+import { PODMAN_UNSENT_ACTIONS } from "../../exporters/docker/podman.ts";
 import { simulatedContainer } from "../../simulation/simulated_container.ts";
 import { SimulatedEngine } from "../../simulation/simulated_engine.ts";
 import { eventually } from "../support/exporter_process.ts";
@@ -12,7 +13,7 @@ interface Following extends AsyncDisposable {
   readonly seen: ContainerEvent[];
 }
 
-/** Follows a simulated engine that listens, unless told not to yet. */
+/** Follows a simulated engine that listens, unless it is not to yet. */
 async function follow(isListening = true): Promise<Following> {
   const folder = await Deno.makeTempDir();
   const socketPath = `${folder}/docker.sock`;
@@ -45,7 +46,7 @@ function actions(seen: readonly ContainerEvent[]): string[] {
   return seen.map(({ action }) => action);
 }
 
-Deno.test("EventStream tells events as they come", async () => {
+Deno.test("EventStream reports events as they come", async () => {
   await using following = await follow();
   const { engine, events, seen } = following;
   const job = simulatedContainer(0, { name: "job" });
@@ -61,7 +62,7 @@ Deno.test("EventStream tells events as they come", async () => {
   );
 });
 
-Deno.test("EventStream resumes after a cut: nothing is lost, nothing told twice", async () => {
+Deno.test("EventStream resumes after a cut: nothing is lost, nothing reported twice", async () => {
   await using following = await follow();
   const { engine, events, seen } = following;
   const job = simulatedContainer(0);
@@ -170,4 +171,18 @@ Deno.test("EventCounts makes no series of an action that no engine has", () => {
   const counts = new EventCounts();
   counts.add({ id: "a", name: "job", action: "x-1", exitCode: undefined });
   assertEquals(render(counts).filter((line) => line.includes("x-1") || line.includes("job")), []);
+});
+
+Deno.test("EventCounts shows no 0 for what an engine does not send", () => {
+  const counts = new EventCounts();
+  counts.setUnsent(PODMAN_UNSENT_ACTIONS);
+  counts.setPresent([{ id: "a", name: "job" }]);
+  assertEquals(render(counts).filter((line) => /oom|kill|stop/.test(line)), []);
+  counts.add({ id: "a", name: "job", action: "kill", exitCode: undefined });
+  assert(render(counts).includes("docker_events_total kill 1"));
+});
+
+Deno.test("parseEvent() calls Podman's remove what Docker calls it", () => {
+  const line = '{"Type":"container","Action":"remove","Actor":{"ID":"a"},"timeNano":1795729928975624411}';
+  assertEquals(parseEvent(line)?.action, "destroy");
 });

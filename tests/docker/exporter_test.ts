@@ -34,6 +34,10 @@ function addContainers(engine: SimulatedEngine): void {
       memoryBytes: 300 * MIB,
       cacheBytes: 100 * MIB,
       memoryLimitBytes: 512 * MIB,
+      memoryFailures: 3,
+      cpuLimit: 2,
+      memoryReservationBytes: 256 * MIB,
+      pidsLimit: 100,
       networks: {
         eth0: { receiveBytesPerSecond: 1000, transmitBytesPerSecond: 2000 },
         eth1: { receiveBytesPerSecond: 10, transmitBytesPerSecond: 0 },
@@ -49,13 +53,20 @@ function addContainers(engine: SimulatedEngine): void {
     }),
     simulatedContainer(2, { name: "Paused.name_2", state: "paused", cores: 0, writeBytesPerSecond: 0 }),
     simulatedContainer(3, { name: "finished", state: "exited", finishedMs: START_MS - 1500 }),
-    simulatedContainer(4, { name: "killed", state: "exited", exitCode: 137, finishedMs: START_MS }),
+    simulatedContainer(4, {
+      name: "killed",
+      state: "exited",
+      exitCode: 137,
+      isOomKilled: true,
+      finishedMs: START_MS,
+    }),
     simulatedContainer(5, {
       name: "crashing",
       state: "restarting",
       exitCode: 1,
       finishedMs: START_MS,
       restarts: 7,
+      health: "unhealthy",
     }),
     simulatedContainer(6, { name: "new", state: "created", startedMs: 0 }),
     simulatedContainer(7, { name: "going", state: "removing", finishedMs: START_MS }),
@@ -64,17 +75,18 @@ function addContainers(engine: SimulatedEngine): void {
 }
 
 for (
-  const { cgroup, apiVersion, minApiVersion } of [
-    { cgroup: 1, apiVersion: "1.41", minApiVersion: "1.12" },
-    { cgroup: 2, apiVersion: "1.52", minApiVersion: "1.44" },
+  const { golden, ...engineOptions } of [
+    { golden: "states-cgroup-v1", cgroup: 1, apiVersion: "1.41", minApiVersion: "1.12" },
+    { golden: "states-cgroup-v2", cgroup: 2, apiVersion: "1.52", minApiVersion: "1.44" },
+    { golden: "states-podman", cgroup: 2, engine: "podman", apiVersion: "1.44" },
   ] as const
 ) {
   Deno.test({
-    name: `docker exporter publishes containers in all states, cgroup v${cgroup}`,
+    name: `docker exporter publishes containers in all states: ${golden}`,
     ...needs("promtool"),
     fn: async () => {
       let nowMs = START_MS;
-      await using setup = await temporaryEngine({ cgroup, apiVersion, minApiVersion, nowMs: () => nowMs });
+      await using setup = await temporaryEngine({ ...engineOptions, nowMs: () => nowMs });
       const { engine, socketPath } = setup;
       addContainers(engine);
       engine.listen();
@@ -90,7 +102,7 @@ for (
       const response = await fetch(`${exporter.url}/metrics`);
       assertEquals(response.status, 200);
       const page = await response.text();
-      await assertGolden(`docker/states-cgroup-v${cgroup}`, maskDurations(page));
+      await assertGolden(`docker/${golden}`, maskDurations(page));
       assertEquals(await promtoolCheck(page), "");
     },
   });
@@ -145,6 +157,8 @@ Deno.test("docker exporter shows nothing of an engine that hangs or is gone, and
   await eventually(() => isDown("refused", "CONTAINERS=1"));
   engine.fault = () => "error";
   await eventually(() => isDown("refused", "something went wrong"));
+  engine.fault = () => "redirect";
+  await eventually(() => isDown("refused", "a redirect"));
   engine.fault = () => undefined;
   await eventually(isUp);
 
@@ -192,6 +206,28 @@ Deno.test("docker exporter counts what happens between two scrapes", async () =>
     assertMatch(page, /^docker_event_stream_reconnects_total 1$/m);
   });
   assert(!(await exporter.metrics()).includes("docker_container_state{"));
+});
+
+Deno.test("docker exporter shows a lost connection, and that it reads, also when no event comes", async () => {
+  await using setup = await temporaryEngine();
+  const { engine, socketPath } = setup;
+  engine.listen();
+  await using exporter = await startDockerExporter(socketPath, { args: ["--interval=200ms"] });
+  await eventually(() => assertEquals(engine.listenerCount, 1));
+  const value = async (series: string): Promise<number> => {
+    const line = (await exporter.metrics()).split("\n").find((line) => line.startsWith(`${series} `));
+    return Number(line?.slice(series.length));
+  };
+  assertEquals(await value("docker_event_stream_reconnects_total"), 0);
+  engine.cutEvents();
+  await eventually(async () => assertEquals(await value("docker_event_stream_reconnects_total"), 1));
+  for (const source of ["docker", "docker_events"]) {
+    const lastSuccess = `exporter_last_success_timestamp_seconds{source="${source}"}`;
+    const before = await value(lastSuccess);
+    await eventually(async () => assert(await value(lastSuccess) > before, source));
+  }
+  // Nobody measures how long events take to be read.
+  assert(Number.isNaN(await value('exporter_collect_duration_seconds{source="docker_events"}')));
 });
 
 Deno.test("docker exporter publishes only the containers it is asked for", async () => {

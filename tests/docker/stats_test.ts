@@ -134,11 +134,47 @@ Deno.test("parseDetails() knows an exit code only of a run that is over", () => 
   assertEquals(details({ Status: "created", ExitCode: 127, ...never }), [127, undefined, undefined]);
 });
 
-Deno.test("parseDetails() has a health only with a health check", () => {
-  assertEquals(parseDetails({ State: { Health: { Status: "unhealthy" } } }).health, "unhealthy");
-  assertEquals(parseDetails({ State: { Health: { Status: "none" } } }).health, undefined);
-  assertEquals(parseDetails({ State: {} }).health, undefined);
+Deno.test("parseDetails() has a health only with a health check, and while it is made", () => {
+  const health = (Status: string, status: string): string | undefined =>
+    parseDetails({ State: { Status, Health: { Status: status } } }).health;
+  assertEquals(health("running", "unhealthy"), "unhealthy");
+  assertEquals(health("running", "none"), undefined);
+  // What Docker 28.5 and Podman 5.8 answer after a stop.
+  assertEquals(health("exited", "unhealthy"), undefined);
+  assertEquals(health("exited", "healthy"), undefined);
+  assertEquals(health("paused", "healthy"), undefined);
+  assertEquals(parseDetails({ State: { Status: "running" } }).health, undefined);
   assertEquals(parseDetails({}).state, "unknown");
+});
+
+Deno.test("parseDetails() reads limits as configured", () => {
+  const limits = (HostConfig: Record<string, unknown>): unknown => parseDetails({ HostConfig }).limits;
+  const none = { cpuRatio: undefined, memoryReservationBytes: undefined, pids: undefined };
+  assertEquals(limits({}), none);
+  assertEquals(
+    limits({ NanoCpus: 0, CpuQuota: -1, CpuPeriod: 0, MemoryReservation: 0, PidsLimit: -1 }),
+    none,
+  );
+  assertEquals(limits({ PidsLimit: null }), none);
+  assertEquals(limits({ NanoCpus: 300_000_000, MemoryReservation: 32, PidsLimit: 50 }), {
+    cpuRatio: 0.3,
+    memoryReservationBytes: 32,
+    pids: 50,
+  });
+  assertEquals(limits({ CpuQuota: 20_000, CpuPeriod: 50_000 }), { ...none, cpuRatio: 0.4 });
+  assertEquals(limits({ CpuQuota: 150_000 }), { ...none, cpuRatio: 1.5 });
+});
+
+Deno.test("parseDetails() knows of an OOM kill what the engine noted", () => {
+  const isOomKilled = (OOMKilled: unknown): boolean | undefined =>
+    parseDetails({ State: { OOMKilled } }).isOomKilled;
+  assertEquals([isOomKilled(true), isOomKilled(false), isOomKilled(undefined)], [true, false, undefined]);
+});
+
+Deno.test("parseStats() counts failures at the memory limit, of which Docker omits 0", () => {
+  assertEquals(parse({ memory_stats: { usage: 1, failcnt: 3 } }).memoryFailures, 3);
+  assertEquals(parse({ memory_stats: { usage: 1 } }).memoryFailures, 0);
+  assertEquals(parse({ memory_stats: {} }).memoryFailures, undefined);
 });
 
 Deno.test("parseStats() leaves out what no counter of 64 bits can hold", () => {

@@ -3,13 +3,14 @@
  * parse.
  */
 import { assert } from "@std/assert";
+import { chooseLabels } from "../../exporters/docker/chosen_labels.ts";
 import type { DockerApi } from "../../exporters/docker/docker_api.ts";
 import { DockerApiError } from "../../exporters/docker/docker_api_error.ts";
 import { EngineReader } from "../../exporters/docker/engine_reader.ts";
 import { engineSnapshot } from "../../exporters/docker/engine_snapshot.ts";
 import { EventCounts } from "../../exporters/docker/event_counts.ts";
 import { parseEvent } from "../../exporters/docker/event_stream.ts";
-import { labelsMetric } from "../../exporters/docker/metrics.ts";
+import { PODMAN_UNSENT_ACTIONS } from "../../exporters/docker/podman.ts";
 import { CONTENT_TYPE, Exposition, type Snapshot } from "../../lib/exposition.ts";
 import { parseExposition } from "../support/exposition_parser.ts";
 import { fuzz } from "../support/fuzz.ts";
@@ -93,6 +94,11 @@ function details(random: Random): unknown {
       ExitCode: random.int(0, 255),
       Health: { Status: random.pick(["healthy", "starting", "unhealthy", "none", "new"]) },
     },
+    HostConfig: {
+      NanoCpus: random.pick(NUMBERS),
+      CpuQuota: random.pick(NUMBERS),
+      PidsLimit: random.pick(NUMBERS),
+    },
     RestartCount: random.int(0, 3),
   };
 }
@@ -108,14 +114,15 @@ function stats(random: Random): unknown {
     read: `2026-11-23T16:49:${random.int(10, 59)}.099080913Z`,
     cpu_stats: {
       cpu_usage: { total_usage: random.pick(NUMBERS), usage_in_usermode: 1e9, usage_in_kernelmode: 2e9 },
-      throttling_data: { throttled_time: random.pick(NUMBERS) },
+      throttling_data: { periods: 1, throttled_periods: 2, throttled_time: random.pick(NUMBERS) },
     },
     memory_stats: {
       usage: random.pick(NUMBERS),
       limit: random.pick(NUMBERS),
+      failcnt: random.pick(NUMBERS),
       stats: { total_inactive_file: random.pick(NUMBERS), inactive_file: 1, cache: 5 },
     },
-    networks: { eth0: network(), ["__proto__"]: network(), 'e"\\\n': network() },
+    networks: { eth0: network(), network: network(), ["__proto__"]: network(), 'e"\\\n': network() },
     blkio_stats: {
       io_service_bytes_recursive: [{ op: "Read", value: 5 }, { op: "write", value: random.pick(NUMBERS) }],
     },
@@ -139,7 +146,15 @@ function randomEngine(random: Random, disturbance: number): DockerApi {
   };
   const engine = {
     negotiate: () =>
-      Promise.resolve({ version: "x", apiVersion: "1.41", os: "linux", arch: 'a"\\', kernel: "\n" }),
+      Promise.resolve({
+        name: random.pick(["docker", "podman"]),
+        version: random.pick(["x", "4.3.1", "5.8.6"]),
+        apiVersion: "1.41",
+        os: "linux",
+        arch: 'a"\\',
+        kernel: "\n",
+        hasImmediateStats: true,
+      }),
     list: async () => {
       const body = await answer(random.list(random.int(0, 6), () => listed(random)));
       return Array.isArray(body) ? body : [];
@@ -170,6 +185,7 @@ Deno.test("Random answers of an engine give pages that parse", async () => {
   await fuzz("docker", async (random) => {
     const disturbance = random.pick([0, 0.01, 0.05, 0.2]);
     const counts = new EventCounts();
+    counts.setUnsent(random.pick([[], PODMAN_UNSENT_ACTIONS]));
     const reader = new EngineReader({
       api: randomEngine(random, disturbance),
       concurrency: 3,
@@ -181,7 +197,7 @@ Deno.test("Random answers of an engine give pages that parse", async () => {
       try {
         const reading = await reader.read();
         counts.setPresent(reading.containers.map(({ listed }) => listed));
-        snapshots = [engineSnapshot(reading, { names, metric: labelsMetric(names) })];
+        snapshots = [engineSnapshot(reading, chooseLabels(names))];
         for (const { reason, message } of reading.problems) {
           assert(/^[a-z_]+$/.test(reason) && message.length > 10);
         }

@@ -37,7 +37,7 @@ export class DockerRig implements Rig {
     const engine = new SimulatedEngine({ socketPath, cgroup: 2 });
     engine.add(simulatedContainer(0, { name: WEB }), simulatedContainer(1, { name: OTHER }));
     if (!options.absent) engine.listen();
-    const args = [`--docker-host=unix://${socketPath}`, "--interval=200ms", "--timeout=500ms"];
+    const args = [`--docker-host=unix://${socketPath}`, "--interval=200ms", "--timeout=2s"];
     try {
       return new DockerRig({ folder, engine, exporter: await startOnRig("docker", args, options) });
     } catch (error) {
