@@ -39,8 +39,6 @@ export interface Collection {
 export interface Collector {
   /** Value of the `source` label. */
   readonly source: string;
-  /** Every metric it may publish. */
-  readonly metrics: readonly MetricDefinition[];
   /**
    * Reads the source. Returning the same object again means that nothing new was read since.
    * `signal` fires after {@linkcode COLLECT_DEADLINE_MS}, never because a scraper is impatient: whatever has not

@@ -32,7 +32,7 @@ function read(): Collection {
 
 /** A handler as the exporters have it, of a source that is read in the given way. */
 function pageHandler(collect: Collector["collect"]): ReturnType<typeof createHandler> {
-  const collector: Collector = { source: "bench", metrics: FAMILIES, collect };
+  const collector: Collector = { source: "bench", collect };
   const log = createLogger({ level: "error", format: "logfmt" });
   return createHandler({
     manifest: TOY,

@@ -14,7 +14,6 @@ const MICRO_PER_UNIT = 1e6;
 /** Publishes what a sampler found. Between two samples the same collection serves everyone. */
 export class PowercapCollector implements Collector {
   readonly source = "powercap";
-  readonly metrics = Object.values(RAPL_METRICS);
   readonly #sampler: PowercapSampler;
   #sample: Sample | undefined;
   #collection: Collection | undefined;

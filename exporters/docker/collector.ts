@@ -5,18 +5,17 @@
  * @module
  */
 import type { Collection, Collector } from "../../lib/collector.ts";
-import type { MetricDefinition, Snapshot } from "../../lib/exposition.ts";
+import type { Snapshot } from "../../lib/exposition.ts";
 import type { Endpoint } from "./docker_api.ts";
 import type { DurationHistogram } from "./duration_histogram.ts";
 import type { ChosenLabels } from "./chosen_labels.ts";
 import { engineSnapshot } from "./engine_snapshot.ts";
 import type { EngineWatch, TimedReading } from "./engine_watch.ts";
-import { ENGINE_METRICS, EVENT_METRICS, NETWORK_METRICS } from "./metrics.ts";
+import { ENGINE_METRICS } from "./metrics.ts";
 
 /** Publishes the last reading of the engine for as long as it is fresh. */
 export class EngineCollector implements Collector {
   readonly source = "docker";
-  readonly metrics: readonly MetricDefinition[];
   readonly #watch: EngineWatch;
   readonly #durations: DurationHistogram<Endpoint>;
   readonly #chosenLabels: ChosenLabels | undefined;
@@ -27,12 +26,6 @@ export class EngineCollector implements Collector {
     this.#watch = watch;
     this.#durations = durations;
     this.#chosenLabels = chosenLabels;
-    this.metrics = [
-      ...Object.values(ENGINE_METRICS),
-      ...Object.values(NETWORK_METRICS.receive),
-      ...Object.values(NETWORK_METRICS.transmit),
-      ...chosenLabels ? [chosenLabels.metric] : [],
-    ];
   }
 
   /** The last reading. @throws {SourceError} when there is none, or it is too old to be the truth */
@@ -53,7 +46,6 @@ export class EngineCollector implements Collector {
 /** Publishes the counters of events while the engine sends them. */
 export class EventCollector implements Collector {
   readonly source = "docker_events";
-  readonly metrics: readonly MetricDefinition[] = Object.values(EVENT_METRICS);
   readonly #watch: EngineWatch;
   #last: { readonly reconnects: number; readonly snapshot: Snapshot } | undefined;
 

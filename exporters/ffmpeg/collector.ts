@@ -4,8 +4,8 @@
  * @module
  */
 import type { Collection, Collector } from "../../lib/collector.ts";
-import { type HistogramState, type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
-import { addEncoders, ENCODER_METRICS } from "./encoder_metrics.ts";
+import { type HistogramState, Snapshot } from "../../lib/exposition.ts";
+import { addEncoders } from "./encoder_metrics.ts";
 import { type Job, JOB_STATES, type JobState } from "./job.ts";
 import { type Intake, REJECT_REASONS } from "./intake.ts";
 import { type JobBoard, SPEED_BUCKETS } from "./job_board.ts";
@@ -23,12 +23,6 @@ export interface JobCollectorOptions {
 /** Publishes every job, the worker's totals and how reports are taken. */
 export class JobCollector implements Collector {
   readonly source = "jobs";
-  readonly metrics: readonly MetricDefinition[] = [
-    ...Object.values(JOB_METRICS),
-    ...Object.values(WORKER_METRICS),
-    ...Object.values(INGEST_METRICS),
-    ...Object.values(ENCODER_METRICS),
-  ];
   readonly #options: JobCollectorOptions;
 
   /** A collector of the intake's board. */

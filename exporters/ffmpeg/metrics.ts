@@ -237,3 +237,12 @@ export const INGEST_METRICS = {
     help: "Values and lines of reports that could not be read.",
   },
 } as const satisfies Record<string, MetricDefinition>;
+
+/** The progress folder. */
+export const FOLDER_METRICS = {
+  files: {
+    name: "ffmpeg_progress_files",
+    type: "gauge",
+    help: "Files in the progress folder that are followed, those of past jobs included.",
+  },
+} as const satisfies Record<string, MetricDefinition>;

@@ -7,9 +7,10 @@
  * @module
  */
 import type { Collection, Collector, Problem } from "../../lib/collector.ts";
-import { type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
+import { Snapshot } from "../../lib/exposition.ts";
 import { refusalOf } from "../../lib/permissions.ts";
 import type { Intake } from "./intake.ts";
+import { FOLDER_METRICS } from "./metrics.ts";
 import { ProgressFile } from "./progress_file.ts";
 
 /** Time from one look at the folder to the next, in milliseconds. */
@@ -19,16 +20,9 @@ const FRESH_MS = 100;
 /** Files followed, for each job that may be shown. */
 const FILES_PER_JOB = 10;
 
-const FILES_METRIC: MetricDefinition = {
-  name: "ffmpeg_progress_files",
-  type: "gauge",
-  help: "Files in the progress folder that are followed, those of past jobs included.",
-};
-
 /** Follows the files of a folder, and reports on it as a source. */
 export class ProgressFolder implements Collector {
   readonly source = "progress_dir";
-  readonly metrics: readonly MetricDefinition[] = [FILES_METRIC];
   readonly #intake: Intake;
   readonly #path: string;
   readonly #files = new Map<string, ProgressFile>();
@@ -64,7 +58,7 @@ export class ProgressFolder implements Collector {
   collect(): Collection {
     this.refresh();
     const snapshot = new Snapshot();
-    if (this.#isReadable) snapshot.add(FILES_METRIC, this.#files.size);
+    if (this.#isReadable) snapshot.add(FOLDER_METRICS.files, this.#files.size);
     return { up: this.#isReadable, snapshot, problems: this.#problems };
   }
 

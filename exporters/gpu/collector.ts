@@ -4,7 +4,7 @@
  * @module
  */
 import { type Collection, type Collector, type Problem, SourceError } from "../../lib/collector.ts";
-import { type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
+import { Snapshot } from "../../lib/exposition.ts";
 import type { GpuLabels } from "./gpu_samples.ts";
 import { METRICS } from "./metrics.ts";
 import type { NvmlVersions } from "./nvml.ts";
@@ -26,7 +26,6 @@ export interface NvmlCollectorOptions {
 /** Publishes what a {@linkcode SessionKeeper} reads. */
 export class NvmlCollector implements Collector {
   readonly source = "nvml";
-  readonly metrics: readonly MetricDefinition[] = Object.values(METRICS);
   readonly #options: NvmlCollectorOptions;
   readonly #nowMs: () => number;
   /** Index of every GPU seen, by UUID. */

@@ -44,7 +44,6 @@ export interface WebOptions extends WebConfigFileOptions {
  */
 export class Web implements Collector, Disposable {
   readonly source = "web_config";
-  readonly metrics: readonly MetricDefinition[] = Object.values(WEB_METRICS);
   readonly #file: WebConfigFile;
   readonly #log: Logger;
   readonly #auth = new BasicAuth(new PasswordChecks());

@@ -4,7 +4,6 @@
  * @module
  */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { ProgressFolder } from "../../exporters/ffmpeg/progress_folder.ts";
 import { Audit } from "../support/audit.ts";
 import { eventually, ROOT, setupFlags, startExporter } from "../support/exporter_process.ts";
 import { progressText, TestBoard, valueOf } from "../support/ffmpeg_jobs.ts";
@@ -112,6 +111,5 @@ Deno.test({
     }
     board.exit("a", 0);
     assertEquals(await promtoolCheck(await board.page()), "");
-    assertEquals(new ProgressFolder(board.intake, "/nowhere").metrics.length, 1);
   },
 });

@@ -14,7 +14,7 @@ function runner(
   log = QUIET,
   deadlineMs = 60_000,
 ): CollectorRunner {
-  return new CollectorRunner({ source: "x", metrics: [], collect }, log, {
+  return new CollectorRunner({ source: "x", collect }, log, {
     wallClockMs: () => 5000,
     deadlineMs,
   });

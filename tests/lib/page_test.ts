@@ -113,7 +113,7 @@ function servePage(
       manifest: TOY,
       project: PROGRAM.project,
       runners: [
-        new CollectorRunner({ source: "x", metrics: [SPEED], collect }, createLogger({ write: () => {} })),
+        new CollectorRunner({ source: "x", collect }, createLogger({ write: () => {} })),
       ],
       page: {
         title: "Jobs",

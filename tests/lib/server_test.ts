@@ -15,7 +15,7 @@ function handler(
   const handle = createHandler({
     manifest: TOY,
     project: PROGRAM.project,
-    runners: [new CollectorRunner({ source: "x", metrics: [WATTS], collect }, log)],
+    runners: [new CollectorRunner({ source: "x", collect }, log)],
     page: {
       title: "<Title>",
       summary: "Summary.",

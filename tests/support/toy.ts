@@ -57,7 +57,6 @@ export const PROGRAM = {
     return {
       collectors: [{
         source: "toy",
-        metrics: [LEVEL],
         collect: () => {
           const snapshot = new Snapshot();
           snapshot.add(LEVEL, 0.5, { side: "left" });
