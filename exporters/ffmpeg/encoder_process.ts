@@ -24,6 +24,8 @@ export interface ProcessFiles {
   readonly cgroup: string;
 }
 
+type InfoLabels = Readonly<Record<"pid" | "job_id" | "container" | "encoder", string>>;
+
 /** An ffmpeg process. */
 export class EncoderProcess implements JobProcess {
   readonly pid: number;
@@ -34,6 +36,9 @@ export class EncoderProcess implements JobProcess {
   readonly container: string;
   readonly command: Command;
   readonly encoderClass: EncoderClass | undefined;
+  /** The labels of its samples, made once: the page writes out each object once. */
+  readonly labels: { readonly pid: string };
+  #infoLabels: InfoLabels;
   readonly #firstParentPid: number;
   #stat: ProcessStat;
   /** When its CPU time last rose, on the caller's clock. */
@@ -49,10 +54,22 @@ export class EncoderProcess implements JobProcess {
     this.container = parseContainer(files.cgroup);
     this.command = readCommand(splitCmdline(files.cmdline));
     this.encoderClass = encoderClass(this.command.encoder);
+    this.labels = { pid: String(pid) };
+    this.#infoLabels = this.#describe("");
     this.#firstParentPid = stat.parentPid;
     this.#stat = stat;
     this.#workedMs = nowMs;
     this.#noticeEnd(nowMs);
+  }
+
+  /** The labels of its info, with the job that it has now; empty: none. */
+  infoLabels(jobId: string): InfoLabels {
+    if (this.#infoLabels.job_id !== jobId) this.#infoLabels = this.#describe(jobId);
+    return this.#infoLabels;
+  }
+
+  #describe(jobId: string): InfoLabels {
+    return { ...this.labels, job_id: jobId, container: this.container, encoder: this.encoderClass ?? "" };
   }
 
   /** Takes what the kernel shows now. */
@@ -78,7 +95,12 @@ export class EncoderProcess implements JobProcess {
     return this.state === "paused";
   }
 
-  /** CPU time of all its threads, in seconds. */
+  /** CPU time of all its threads, in ticks. */
+  get cpuTicks(): number {
+    return this.#stat.cpuTicks;
+  }
+
+  /** The same, in seconds. */
   get cpuSeconds(): number {
     return this.#stat.cpuTicks / TICKS_PER_SECOND;
   }

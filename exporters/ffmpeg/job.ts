@@ -49,6 +49,10 @@ export interface JobProcess {
   readonly isStopped: boolean;
   /** What its arguments show. */
   readonly command?: Command | undefined;
+  /** CPU time of all its threads, in seconds, as last seen. */
+  readonly cpuSeconds?: number;
+  /** Whether it uses no CPU time though it runs. */
+  isIdle?(nowMs: number): boolean;
   /** When it was found to be gone, in milliseconds by the board's clock; undefined while it lives. */
   readonly goneMs?: number | undefined;
 }

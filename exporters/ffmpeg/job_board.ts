@@ -92,6 +92,11 @@ export class JobBoard {
       .sort((left, right) => left.id < right.id ? -1 : 1);
   }
 
+  /** The job of this id, if it is still shown. */
+  get(id: string): Job | undefined {
+    return this.#jobs.get(id);
+  }
+
   /** Whether a job of this id has begun and not ended. */
   isLive(id: string): boolean {
     const job = this.#jobs.get(id);

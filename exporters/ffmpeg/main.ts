@@ -1,7 +1,8 @@
 /**
  * The FFmpeg exporter: what each running ffmpeg reports of its encode, on port 9506.
  *
- * Needs `--allow-net=0.0.0.0:9506`; with `--progress-dir DIR` also `--allow-read=DIR`, which it keeps.
+ * Needs `--allow-net=0.0.0.0:9506`; with `--progress-dir DIR` and `--processes DIR` also `--allow-read` of these, which
+ * it keeps.
  *
  * @module
  */
@@ -15,6 +16,7 @@ import { Intake } from "./intake.ts";
 import { JobBoard } from "./job_board.ts";
 import { MANIFEST } from "./manifest.ts";
 import { FFMPEG_PAGE } from "./page.ts";
+import { ProcessWatch } from "./process_watch.ts";
 import { ProgressFolder } from "./progress_folder.ts";
 import { readStandardInput } from "./standard_input.ts";
 
@@ -34,7 +36,15 @@ export const PROGRAM = {
     });
     const intake = new Intake(board);
     const path = options["progress-dir"];
-    const folder = path === undefined ? undefined : new ProgressFolder(intake, path);
+    const folder = path === undefined
+      ? undefined
+      : new ProgressFolder(intake, path, options["progress-match"]);
+    const tree = options.processes;
+    const processes = tree === undefined ? undefined : new ProcessWatch({
+      board,
+      path: tree,
+      names: options["process-name"].length > 0 ? options["process-name"] : ["ffmpeg"],
+    });
     const ingest = new Ingest({
       intake,
       from: options["ingest-from"],
@@ -47,12 +57,13 @@ export const PROGRAM = {
       refresh: () => folder?.refresh(),
     });
     folder?.start();
+    processes?.start();
     const timer = setInterval(() => board.tick(), TICK_MS);
     if (options.stdin) void readStandardInput(intake);
     return {
-      collectors: folder ? [folder, jobs] : [jobs],
+      collectors: [folder, processes, jobs].filter((collector) => collector !== undefined),
       page: FFMPEG_PAGE,
-      keep: path === undefined ? [] : [{ name: "read", path }],
+      keep: [path, tree].filter((folder) => folder !== undefined).map((path) => ({ name: "read", path })),
       handle: (request, info) => ingest.handle(request, info),
       // ffmpeg sends no password with its reports: they are let in by their address.
       openPaths: ["/progress"],
@@ -60,6 +71,7 @@ export const PROGRAM = {
       stop(): void {
         clearInterval(timer);
         folder?.stop();
+        processes?.stop();
       },
     };
   },

@@ -6,6 +6,7 @@
 import type { Manifest } from "../../lib/manifest.ts";
 import { parseDurationMs } from "../../lib/options.ts";
 import { LOOPBACK, parseIpRanges } from "./ip_range.ts";
+import { parseNameGlob } from "./name_glob.ts";
 
 /** Where progress files usually are. */
 const PROGRESS_FOLDER = "/run/ffmpeg-progress";
@@ -23,6 +24,21 @@ export const MANIFEST = {
       placeholder: "DIR",
       help: "folder with a progress file per job, named JOB or JOB?encoder=…&width=…; needs --allow-read=DIR",
       grants: (folder = PROGRESS_FOLDER) => ({ read: [folder] }),
+    },
+    "progress-match": {
+      placeholder: "GLOB",
+      help: "which files of that folder are reports, such as FFmpeg.*.log; all if not given",
+      parse: parseNameGlob,
+    },
+    "processes": {
+      placeholder: "DIR",
+      help: "a bind mount of /proc, such as /run/host-proc, to see every ffmpeg; needs --allow-read=DIR",
+      grants: (folder) => folder === undefined ? {} : { read: [folder] },
+    },
+    "process-name": {
+      placeholder: "NAME",
+      help: "name of a program that is ffmpeg (default ffmpeg)",
+      repeatable: true,
     },
     "stdin": { help: "read one job's reports or ffmpeg's log from standard input, as job stdin" },
     "ingest-from": {

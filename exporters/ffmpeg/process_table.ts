@@ -47,10 +47,10 @@ export class ProcessTable {
   #turn = 0;
   #pageBytes: number | undefined;
   #bootMs = NaN;
+  #uptimeSeconds = NaN;
   /** Time of the first look, in ticks since boot. */
   #begunTicks = Infinity;
-  /** CPU time of all that was followed since the first look, in seconds. It never falls. */
-  cpuSeconds = 0;
+  #cpuTicks = 0;
   /** Whether all processes are seen: under hidepid, other users' are not, and nor is the first of all. */
   seesAll = false;
   /** Processes beyond the limit at the last look. */
@@ -73,7 +73,17 @@ export class ProcessTable {
 
   /** When a process started, in seconds since 1970 by the wall clock. */
   startSeconds({ startTicks }: EncoderProcess): number {
-    return this.#bootMs / 1000 + startTicks / TICKS_PER_SECOND;
+    return Math.round(this.#bootMs / 10 + startTicks) / TICKS_PER_SECOND;
+  }
+
+  /** CPU time of all that was followed since the first look, in seconds. It never falls. */
+  get cpuSeconds(): number {
+    return this.#cpuTicks / TICKS_PER_SECOND;
+  }
+
+  /** How long ago a process started, at the last look, in milliseconds. */
+  ageMs({ startTicks }: EncoderProcess): number {
+    return (this.#uptimeSeconds - startTicks / TICKS_PER_SECOND) * 1000;
   }
 
   /**
@@ -130,7 +140,7 @@ export class ProcessTable {
     this.#processes.set(pid, process);
     this.#readPageSize(folder, stat);
     // What it did before this exporter began is no work of its time.
-    if (stat.startTicks >= this.#begunTicks) this.cpuSeconds += process.cpuSeconds;
+    if (stat.startTicks >= this.#begunTicks) this.#cpuTicks += stat.cpuTicks;
   }
 
   #setAside(pid: number, isOld = false): void {
@@ -142,9 +152,8 @@ export class ProcessTable {
   #follow(process: EncoderProcess): boolean {
     const stat = parseStat(this.#read(`${this.#options.path}/${process.pid}/stat`) ?? "");
     if (!stat || stat.startTicks !== process.startTicks) return false;
-    const before = process.cpuSeconds;
+    this.#cpuTicks += Math.max(0, stat.cpuTicks - process.cpuTicks);
     process.update(stat, this.#options.nowMs());
-    this.cpuSeconds += Math.max(0, process.cpuSeconds - before);
     return true;
   }
 
@@ -173,6 +182,7 @@ export class ProcessTable {
   #readUptime(): void {
     const uptime = Number(this.#read(`${this.#options.path}/uptime`)?.split(" ", 1)[0] ?? NaN);
     if (this.#begunTicks === Infinity) this.#begunTicks = uptime * TICKS_PER_SECOND;
+    this.#uptimeSeconds = uptime;
     const bootMs = (this.#options.wallClockMs ?? Date.now)() - uptime * 1000;
     // The same one as long as nobody sets the clock, so that a start does not tremble.
     if (!(Math.abs(bootMs - this.#bootMs) < 1000)) this.#bootMs = bootMs;

@@ -25,6 +25,7 @@ export class ProgressFolder implements Collector {
   readonly source = "progress_dir";
   readonly #intake: Intake;
   readonly #path: string;
+  readonly #match: RegExp | undefined;
   readonly #files = new Map<string, ProgressFile>();
   #isFirstLook = true;
   #problems: readonly Problem[] = [];
@@ -32,9 +33,10 @@ export class ProgressFolder implements Collector {
   #lookedMs = -Infinity;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  /** A folder, not looked at yet. */
-  constructor(intake: Intake, path: string) {
+  /** A folder, not looked at yet. @param match names of the files that are reports; all, if undefined */
+  constructor(intake: Intake, path: string, match?: RegExp) {
     this.#intake = intake;
+    this.#match = match;
     this.#path = path.replace(/(?<=.)\/+$/, "");
   }
 
@@ -94,7 +96,7 @@ export class ProgressFolder implements Collector {
     const names = new Set<string>();
     try {
       for (const { name, isFile } of Deno.readDirSync(this.#path)) {
-        if (isFile && !name.startsWith(".")) names.add(name);
+        if (isFile && !name.startsWith(".") && (this.#match?.test(name) ?? true)) names.add(name);
       }
     } catch (error) {
       this.#problems = [this.#folderProblem(error)];

@@ -73,6 +73,16 @@ export class ProcessTree implements Disposable {
     Deno.removeSync(`${this.path}/${pid}/${file}`);
   }
 
+  /** Takes the tree away. */
+  hide(): void {
+    Deno.renameSync(this.path, `${this.path}.away`);
+  }
+
+  /** Puts it back. */
+  show(): void {
+    Deno.renameSync(`${this.path}.away`, this.path);
+  }
+
   [Symbol.dispose](): void {
     Deno.removeSync(this.path, { recursive: true });
   }

@@ -1,0 +1,84 @@
+/**
+ * Finds which process is which job's: by the progress file or URL in its arguments, by the pid that the job gave, or
+ * by the command that stands in the job's report.
+ *
+ * @module
+ */
+import type { EncoderProcess } from "./encoder_process.ts";
+import type { Job } from "./job.ts";
+import type { JobBoard } from "./job_board.ts";
+import { parseFileName } from "./job_description.ts";
+
+/** How much younger than its job a process may seem, as both are known to a second or so, in milliseconds. */
+const AGE_TOLERANCE_MS = 5_000;
+
+/** What is joined. */
+export interface JoinOptions {
+  readonly board: JobBoard;
+  readonly processes: Iterable<EncoderProcess>;
+  /** How long ago a process started, in milliseconds. */
+  readonly ageMs: (process: EncoderProcess) => number;
+}
+
+/** Sets the process of each job that has one, and returns the job of each process that has one. */
+export function joinJobs({ board, processes, ageMs }: JoinOptions): Map<EncoderProcess, Job> {
+  const joined = new Map<EncoderProcess, Job>();
+  const free = new Set<EncoderProcess>();
+  for (const process of processes) {
+    const job = jobOfArguments(process, board);
+    if (job && canHave(job, process)) join(joined, job, process);
+    else free.add(process);
+  }
+  if (free.size === 0) return joined;
+  const byPid = Map.groupBy(free, ({ pid }) => pid);
+  const byInnerPid = Map.groupBy(free, ({ innerPid }) => innerPid);
+  const byDigest = Map.groupBy(free, ({ command }) => command.digest);
+  for (const job of board.jobs()) {
+    const candidates = candidatesOf(job, { byPid, byInnerPid, byDigest })
+      .filter((process) => !joined.has(process) && canHave(job, process))
+      .filter((process) => ageMs(process) > board.nowMs() - job.startedMs - AGE_TOLERANCE_MS);
+    const nearest = candidates.sort((left, right) => ageMs(left) - ageMs(right))[0];
+    if (nearest) join(joined, job, nearest);
+  }
+  return joined;
+}
+
+function join(joined: Map<EncoderProcess, Job>, job: Job, process: EncoderProcess): void {
+  job.process = process;
+  joined.set(process, job);
+}
+
+/** The job that the arguments of a process name. */
+function jobOfArguments({ command }: EncoderProcess, board: JobBoard): Job | undefined {
+  const { progressFile, progressJobId } = command;
+  if (progressFile !== undefined) {
+    const job = board.get(parseFileName(progressFile).id);
+    return job?.via === "file" ? job : undefined;
+  }
+  const job = progressJobId === undefined ? undefined : board.get(progressJobId);
+  return job?.via === "progress" || job?.via === "ingest" ? job : undefined;
+}
+
+/** Whether a job can be that of a process: it is, or it goes on and no other process is or was its own. */
+function canHave(job: Job, process: EncoderProcess): boolean {
+  return job.process === process || (job.outcome === undefined && job.process === undefined);
+}
+
+interface Indexes {
+  readonly byPid: ReadonlyMap<number, EncoderProcess[]>;
+  readonly byInnerPid: ReadonlyMap<number, EncoderProcess[]>;
+  readonly byDigest: ReadonlyMap<number, EncoderProcess[]>;
+}
+
+function candidatesOf(
+  { description, command }: Job,
+  { byPid, byInnerPid, byDigest }: Indexes,
+): EncoderProcess[] {
+  if (command) return byDigest.get(command.digest) ?? [];
+  const pid = Number(description.info.pid || NaN);
+  const onHost = byPid.get(pid);
+  if (onHost) return onHost;
+  // A job in a container gives the pid that it has there; several containers may have the same one.
+  const inside = byInnerPid.get(pid) ?? [];
+  return inside.length === 1 ? inside : [];
+}
