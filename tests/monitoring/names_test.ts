@@ -1,7 +1,7 @@
 /** Rules and dashboards, held against what the exporters publish. */
 import { assertEquals } from "@std/assert";
 import { expressionsOf, readDashboards } from "../support/dashboards.ts";
-import { knownMetrics, readRules, unknownNames } from "../support/known_series.ts";
+import { COMPAT_FILES, knownMetrics, readRules, unknownNames } from "../support/known_series.ts";
 import { namesOf } from "../support/promql.ts";
 
 Deno.test("Rules ask only for metrics, labels and values that golden pages and other rules have", async (t) => {
@@ -10,6 +10,7 @@ Deno.test("Rules ask only for metrics, labels and values that golden pages and o
     const { record, alert, expr, annotations = {} } of [
       ...readRules("recording.yml"),
       ...readRules("alerts.yml"),
+      ...COMPAT_FILES.flatMap(readRules),
     ]
   ) {
     await t.step(`${record ?? alert}`, () => {

@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { load } from "js-yaml";
 import { ROOT } from "../support/exporter_process.ts";
-import { levelLabels, readRules } from "../support/known_series.ts";
+import { COMPAT_FILES, levelLabels, readRules } from "../support/known_series.ts";
 import { needs } from "../support/programs.ts";
 import { namesOf } from "../support/promql.ts";
 
@@ -29,7 +29,7 @@ Deno.test({
   name: "promtool and vmalert accept the rules, and promtool has nothing to say about them",
   ...needs("promtool", "vmalert"),
   async fn(): Promise<void> {
-    const files = [`${RULES}/recording.yml`, `${RULES}/alerts.yml`];
+    const files = ["recording.yml", "alerts.yml", ...COMPAT_FILES].map((file) => `${RULES}/${file}`);
     const checked = await runToEnd("promtool", "check", "rules", "--lint=all", "--lint-fatal", ...files);
     assertEquals(checked.code, 0, checked.said);
     const dry = await runToEnd(
@@ -46,7 +46,7 @@ Deno.test({
   name: "promtool finds every unit test of the rules passed",
   ...needs("promtool"),
   async fn(): Promise<void> {
-    const tests = ["alerts_test.yml", "recording_test.yml"].map((file) => `${RULES}/tests/${file}`);
+    const tests = [...Deno.readDirSync(`${RULES}/tests`)].map(({ name }) => `${RULES}/tests/${name}`);
     const { code, said } = await runToEnd("promtool", "test", "rules", ...tests);
     assertEquals(code, 0, said);
   },
@@ -63,15 +63,18 @@ Deno.test("Every alert has a unit test in which it fires and one in which it doe
   }
 });
 
-Deno.test("Every recording rule has a unit test with numbers", async (t) => {
-  const cases = readTests("recording_test.yml").flatMap(({ promql_expr_test = [] }) => promql_expr_test);
-  for (const { record } of RECORDINGS) {
-    await t.step(`${record}`, () => {
-      const own = cases.filter(({ expr }) => expr === record);
-      assertEquals(own.some(({ exp_samples }) => exp_samples.length > 0), true);
-    });
-  }
-});
+for (const file of ["recording.yml", ...COMPAT_FILES]) {
+  Deno.test(`Every rule of ${file} has a unit test with numbers`, async (t) => {
+    const cases = readTests(file.replace(".yml", "_test.yml"))
+      .flatMap(({ promql_expr_test = [] }) => promql_expr_test);
+    for (const { record } of readRules(file)) {
+      await t.step(`${record}`, () => {
+        const own = cases.filter(({ expr }) => expr.replace(/\{.*/, "") === record);
+        assertEquals(own.some(({ exp_samples }) => exp_samples.length > 0), true);
+      });
+    }
+  });
+}
 
 Deno.test("Every alert has a severity, words for people and a section in the runbook", async (t) => {
   const readme = Deno.readTextFileSync(`${ROOT}monitoring/README.md`);

@@ -24,7 +24,7 @@ export interface Rule {
 export type KnownMetric = ReadonlyMap<string, ReadonlySet<string>>;
 
 /** Values that no golden page has, or not all of them: Xids, names of things. */
-const FREE_LABELS = new Set(["xid", "worker", "instance", "job_id", "encoder"]);
+const FREE_LABELS = new Set(["gpu", "xid", "worker", "instance", "job_id", "encoder"]);
 
 /** Values that are looked for as they are: words, not a pattern and not a variable of a dashboard. */
 const LITERALS_REGEXP = /^[\w-]+(?:\|[\w-]+)*$/;
@@ -35,6 +35,10 @@ const TARGET_METRICS = [
   "scrape_duration_seconds",
   ...Object.values(SELF_METRICS).map(({ name }) => name),
 ];
+
+/** Rules that publish other exporters' names. */
+export const COMPAT_FILES: readonly string[] = [...Deno.readDirSync(`${ROOT}monitoring/rules`)]
+  .map(({ name }) => name).filter((name) => name.startsWith("compat-")).sort();
 
 /** The rules of a file in monitoring/rules/. */
 export function readRules(file: string): Rule[] {
@@ -67,8 +71,22 @@ export function knownMetrics(): Map<string, KnownMetric> {
     }
     known.set(record, values);
   }
+  for (const { record = "", expr } of COMPAT_FILES.flatMap(readRules)) {
+    // Only what such rules build on: a name that the goldens have keeps the labels that they have.
+    if (!record.includes(":")) continue;
+    const values = new Map(addedLabels(expr).map((label) => [label, new Set<string>()]));
+    for (const { metric } of namesOf(expr).selectors) {
+      for (const [label, seen] of known.get(metric) ?? []) values.set(label, seen);
+    }
+    known.set(record, values);
+  }
   known.set("ALERTS", alertLabels(known));
   return known;
+}
+
+/** The labels that an expression adds by label_replace(). */
+function addedLabels(expression: string): string[] {
+  return [...expression.matchAll(/"(\w+)", "[^"]*", "\w+", "/g)].map(([, label = ""]) => label);
 }
 
 /** The labels of the series that Prometheus and vmalert keep of the alerts themselves. */
@@ -108,7 +126,7 @@ function addSample(known: Map<string, Map<string, Set<string>>>, line: string, j
 export function unknownNames(expression: string, known: ReadonlyMap<string, KnownMetric>): string[] {
   const { selectors, groupingLabels } = namesOf(expression);
   const problems: string[] = [];
-  const labels = new Set<string>();
+  const labels = new Set(addedLabels(expression));
   for (const { metric, matchers } of selectors) {
     const series = known.get(metric);
     if (!series) {
