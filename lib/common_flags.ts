@@ -49,7 +49,7 @@ export const COMMON_FLAGS = {
 } as const satisfies Flags;
 
 function parsePath(text: string): string {
-  if (!/^\/[\w./-]+$/.test(text) || /^\/(?:health|page\.css|page\.js|-\/.*)$/.test(text)) {
+  if (!/^\/[\w./-]+$/.test(text) || /^\/(?:health|page\/.*|-\/.*)$/.test(text)) {
     throw new RangeError('must be a path such as "/metrics" that is not taken by another page');
   }
   return text;

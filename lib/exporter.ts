@@ -10,6 +10,7 @@ import { CollectorRunner } from "./collector.ts";
 import { type CommandLine, readCommandLine } from "./command_line.ts";
 import { permissionDescriptors } from "./grants.ts";
 import { helpText } from "./help.ts";
+import { History } from "./history.ts";
 import { acceptFailure, ListenError, listenOn } from "./listen.ts";
 import { createLogger, type Logger } from "./log.ts";
 import { type Flags, formatAddress, UsageError } from "./options.ts";
@@ -98,12 +99,14 @@ async function serve(options: ServeOptions): Promise<number> {
   using self = new SelfMetrics({ name: manifest.name, version: project.version, simulated });
   const collectors = web ? [...exporter.collectors, web] : exporter.collectors;
   const runners = collectors.map((collector) => new CollectorRunner(collector, log));
+  using history = new History(exporter.page.chart.metric, runners);
   const handler = createHandler({
     manifest,
     project,
     runners,
     page: exporter.page,
     self,
+    history,
     telemetryPath: commandLine.common["web.telemetry-path"],
     simulated,
     handle: exporter.handle?.bind(exporter),

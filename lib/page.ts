@@ -1,14 +1,24 @@
 /**
  * The page at `/`, for people: whether the exporter works, what to do if not, the values now with a live chart.
  *
- * Its script reads `/metrics` and `/health` of the same exporter and nothing else.
+ * Its script reads `/metrics` and `/health` of this exporter and of its neighbours on the same host, to show the worker
+ * as a whole, and nothing else.
  *
  * @module
  */
 import type { CollectorRunner } from "./collector.ts";
 import type { Manifest, Project } from "./manifest.ts";
+import chart from "./page/chart.js" with { type: "text" };
+import dom from "./page/dom.js" with { type: "text" };
+import exporterClient from "./page/exporter_client.js" with { type: "text" };
+import format from "./page/format.js" with { type: "text" };
+import history from "./page/history.js" with { type: "text" };
+import metricsText from "./page/metrics_text.js" with { type: "text" };
 import styles from "./page/page.css" with { type: "text" };
 import script from "./page/page.js" with { type: "text" };
+import table from "./page/table.js" with { type: "text" };
+import workerModel from "./page/worker_model.js" with { type: "text" };
+import workerView from "./page/worker_view.js" with { type: "text" };
 
 /** How a number is written: with the unit's prefix or suffix. */
 export type Unit = "W" | "J" | "B" | "B/s" | "s" | "%" | "ratio" | "°C" | "Hz" | "fps" | "x" | "";
@@ -34,25 +44,55 @@ export interface PageDescription {
   readonly table: { readonly key: readonly string[]; readonly columns: readonly PageColumn[] };
 }
 
-/** Headers of the page and of its assets: nothing but this exporter's own files may load or be asked. */
-export const PAGE_HEADERS: Readonly<Record<string, string>> = {
-  "content-type": "text/html; charset=utf-8",
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "no-referrer",
-  "cache-control": "no-store",
+const SCRIPTS: Readonly<Record<string, string>> = {
+  "chart.js": chart,
+  "dom.js": dom,
+  "exporter_client.js": exporterClient,
+  "format.js": format,
+  "history.js": history,
+  "metrics_text.js": metricsText,
+  "page.js": script,
+  "table.js": table,
+  "worker_model.js": workerModel,
+  "worker_view.js": workerView,
 };
 
-/** The files that the page loads. */
+/** The files that the page loads, below `/page/`. */
 export const PAGE_ASSETS: readonly {
   readonly path: string;
   readonly contentType: string;
   readonly body: string;
 }[] = [
-  { path: "/page.css", contentType: "text/css; charset=utf-8", body: styles },
-  { path: "/page.js", contentType: "text/javascript; charset=utf-8", body: script },
+  { path: "/page/page.css", contentType: "text/css; charset=utf-8", body: styles },
+  ...Object.entries(SCRIPTS).map(([name, body]) => ({
+    path: `/page/${name}`,
+    contentType: "text/javascript; charset=utf-8",
+    body,
+  })),
 ];
+
+/**
+ * Headers of the page and of its assets: only this exporter's own files are loaded, and only exporters of the host that
+ * the page is of are asked.
+ *
+ * @param host the request's Host header
+ */
+export function pageHeaders(host: string | null): Record<string, string> {
+  return {
+    "content-type": "text/html; charset=utf-8",
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; " +
+      `connect-src ${connectSources(host)}; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cache-control": "no-store",
+  };
+}
+
+/** Every port of the page's own host. A policy cannot name an IPv6 address, so there the page asks only itself. */
+function connectSources(host: string | null): string {
+  const [, name] = /^([a-z0-9.-]+)(?::\d+)?$/i.exec(host ?? "") ?? [];
+  return name ? `'self' http://${name}:* https://${name}:*` : "'self'";
+}
 
 /** What {@linkcode renderPage} shows. */
 export interface PageOptions {
@@ -82,8 +122,13 @@ export function renderPage(options: PageOptions): string {
   const statuses = runners.map((runner) => runner.status);
   const ok = statuses.every(({ up, problems }) => up && problems.length === 0);
   const problems = statuses.flatMap(({ problems }) => problems.map(({ message }) => message));
-  const description = escapeHtml(JSON.stringify({ ...page, telemetryPath }));
-  const others = project.exporters.filter(({ name }) => name !== manifest.name);
+  const neighbours = project.exporters.filter(({ name }) => name !== manifest.name);
+  const data = {
+    ...page,
+    name: manifest.name,
+    telemetryPath,
+    neighbours: neighbours.map(({ name, port }) => ({ name, port })),
+  };
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -91,13 +136,12 @@ export function renderPage(options: PageOptions): string {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${escapeHtml(page.title)}</title>
-<link rel="stylesheet" href="/page.css">
-<script type="module" src="/page.js"></script>
+<link rel="stylesheet" href="/page/page.css">
+<script type="module" src="/page/page.js"></script>
 </head>
-<body data-page="${description}">
+<body data-page="${escapeHtml(JSON.stringify(data))}">
 <header>
-<h1>${escapeHtml(page.title)}</h1>
-<p>${escapeHtml(page.summary)}</p>
+<h1>Worker <span id="hostname"></span></h1>
 ${
     simulated
       ? `<p class="simulated" role="note">Simulated: ${escapeHtml(simulated)}. No value here is real.</p>`
@@ -109,25 +153,31 @@ ${
 <h2 id="status-title">Status</h2>
 <p id="status" role="status" class="${ok ? "ok" : "degraded"}">${ok ? "Working" : "Degraded"}</p>
 <ul id="problems">${problems.map((message) => `<li>${escapeHtml(message)}</li>`).join("")}</ul>
+<ul id="attention"></ul>
+<dl id="figures"></dl>
+</section>
+<section aria-labelledby="jobs-title">
+<h2 id="jobs-title">Jobs now</h2>
+<div id="jobs" class="scroll" tabindex="0" role="group" aria-label="Table of the jobs"></div>
 </section>
 <section aria-labelledby="chart-title">
-<h2 id="chart-title">Live</h2>
+<h2 id="chart-title">${escapeHtml(page.title)}</h2>
+<p>${escapeHtml(page.summary)}</p>
 <div id="chart"></div>
-</section>
-<section aria-labelledby="table-title">
-<h2 id="table-title">Now</h2>
 <div id="table" class="scroll" tabindex="0" role="group" aria-label="Table of the values now"></div>
 <noscript><p>The values are at <a href="${escapeHtml(telemetryPath)}">${
     escapeHtml(telemetryPath)
-  }</a>; the chart needs script.</p></noscript>
+  }</a>; figures and chart need script.</p></noscript>
 </section>
 </main>
 <footer>
 <p><a href="${escapeHtml(telemetryPath)}">Metrics</a> · <a href="/health">Health</a> ·
 ${manifest.artifact} ${escapeHtml(project.version)}</p>
-<p>On this machine also: ${
-    others.map(({ name, port, measures }) => `${name} (port ${port}, ${escapeHtml(measures)})`).join(", ")
-  }</p>
+<p>Other exporters of this worker:</p>
+<ul id="neighbours">${
+    neighbours.map(({ name, port, measures }) => `<li>${name} (port ${port}, ${escapeHtml(measures)})</li>`)
+      .join("")
+  }</ul>
 </footer>
 </body>
 </html>

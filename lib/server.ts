@@ -10,7 +10,8 @@ import type { CollectorRunner, SourceStatus } from "./collector.ts";
 import { CONTENT_TYPE, Exposition, type Format, type Snapshot } from "./exposition.ts";
 import type { Manifest, Project } from "./manifest.ts";
 import { negotiate } from "./negotiate.ts";
-import { PAGE_ASSETS, PAGE_HEADERS, type PageDescription, renderPage } from "./page.ts";
+import type { HistoryReport } from "./history.ts";
+import { PAGE_ASSETS, type PageDescription, pageHeaders, renderPage } from "./page.ts";
 
 /** Longest a scrape waits for its sources where the scraper names no time-out, in milliseconds. */
 export const DEFAULT_DEADLINE_MS = 9_500;
@@ -31,6 +32,8 @@ export interface ServerOptions {
   readonly page: PageDescription;
   /** The process's own metrics. */
   readonly self: { readonly snapshot: Snapshot };
+  /** What the chart begins with. */
+  readonly history: { report(): HistoryReport };
   /** Path of the metrics page. */
   readonly telemetryPath: string;
   /** What is simulated, where the sources are. */
@@ -54,14 +57,19 @@ export function createHandler(options: ServerOptions): Handler {
     "/health": health,
     "/-/healthy": () => plainText("Healthy\n"),
     "/-/ready": () => plainText("Ready\n"),
-    "/": async () => {
+    "/": async (request) => {
       await settle(options.runners);
-      return new Response(renderPage(options), { headers: PAGE_HEADERS });
+      return new Response(renderPage(options), { headers: pageHeaders(request.headers.get("host")) });
     },
+    "/page/history.json": () =>
+      Response.json(options.history.report(), { headers: { "cache-control": "no-store" } }),
     [options.telemetryPath]: metrics,
   };
   for (const { path, contentType, body } of PAGE_ASSETS) {
-    routes[path] = () => new Response(body, { headers: { ...PAGE_HEADERS, "content-type": contentType } });
+    routes[path] = (request) =>
+      new Response(body, {
+        headers: { ...pageHeaders(request.headers.get("host")), "content-type": contentType },
+      });
   }
   return (request, info) => {
     const own = options.handle?.(request, info);
@@ -71,8 +79,21 @@ export function createHandler(options: ServerOptions): Handler {
     if (request.method !== "GET" && request.method !== "HEAD") {
       return plainText("Method not allowed\n", STATUS_CODE.MethodNotAllowed, { allow: "GET, HEAD" });
     }
-    return route(request);
+    const answer = route(request);
+    return request.headers.has("origin") ? shareWithHost(request, answer) : answer;
   };
+}
+
+/** Lets pages of this host's other exporters read an answer, and no other page. */
+async function shareWithHost(request: Request, answer: Response | Promise<Response>): Promise<Response> {
+  const response = await answer;
+  const origin = URL.parse(request.headers.get("origin") ?? "");
+  const host = URL.parse(`http://${request.headers.get("host")}`);
+  response.headers.append("vary", "origin");
+  if (origin && host && origin.hostname === host.hostname) {
+    response.headers.set("access-control-allow-origin", origin.origin);
+  }
+  return response;
 }
 
 /** The path of an absolute URL, without the cost of parsing the rest. */

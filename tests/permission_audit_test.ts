@@ -45,7 +45,18 @@ async function live(rig: Rig): Promise<void> {
   await assertFollows(rig);
   const accept = "application/openmetrics-text; version=1.0.0";
   await rig.exporter.metrics({ headers: { accept, "accept-encoding": "gzip" } });
-  for (const path of ["/", "/page.css", "/page.js", "/health", "/-/ready", "/-/healthy", "/nowhere"]) {
+  for (
+    const path of [
+      "/",
+      "/page/page.css",
+      "/page/page.js",
+      "/page/history.json",
+      "/health",
+      "/-/ready",
+      "/-/healthy",
+      "/nowhere",
+    ]
+  ) {
     await (await fetch(`${rig.exporter.url}${path}`)).body?.cancel();
   }
   await (await fetch(`${rig.exporter.url}/metrics`, { method: "POST", body: "x" })).body?.cancel();

@@ -36,6 +36,7 @@ function pageHandler(collect: Collector["collect"]): ReturnType<typeof createHan
   const log = createLogger({ level: "error", format: "logfmt" });
   return createHandler({
     manifest: TOY,
+    history: { report: () => ({ ages_ms: [], series: [] }) },
     project: PROGRAM.project,
     runners: [new CollectorRunner(collector, log)],
     page: {

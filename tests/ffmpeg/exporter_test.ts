@@ -21,7 +21,7 @@ async function permissionsUsed(folder?: string): Promise<string[]> {
       args: folder ? [`--progress-dir=${folder}`] : ["--stdin"],
       env: audit.env,
     });
-    for (const path of ["/metrics", "/health", "/", "/page.js", "/nowhere"]) {
+    for (const path of ["/metrics", "/health", "/", "/page/page.js", "/nowhere"]) {
       await (await fetch(`${exporter.url}${path}`)).body?.cancel();
     }
     for (const path of ["/progress?job_id=a", "/ingest?job_id=b"]) {

@@ -18,7 +18,7 @@ const PATHS = [
   "/health",
   "/-/healthy",
   "/-/ready",
-  "/page.js",
+  "/page/page.js",
   "/page.css",
   "/favicon.ico",
   "/__proto__",

@@ -14,6 +14,7 @@ function handler(
   const log = createLogger({ write: () => {} });
   const handle = createHandler({
     manifest: TOY,
+    history: { report: () => ({ ages_ms: [], series: [] }) },
     project: PROGRAM.project,
     runners: [new CollectorRunner({ source: "x", collect }, log)],
     page: {
@@ -135,7 +136,7 @@ Deno.test("GET / is a page that may load nothing from elsewhere", async () => {
   const response = await handler(() => reading())("/");
   assertStringIncludes(response.headers.get("content-security-policy") ?? "", "default-src 'none'");
   const html = await response.text();
-  assertStringIncludes(html, "<h1>&lt;Title&gt;</h1>");
+  assertStringIncludes(html, '<h2 id="chart-title">&lt;Title&gt;</h2>');
   assertEquals(/(?:src|href)="(?!\/)/.test(html), false);
 });
 
@@ -153,3 +154,21 @@ Deno.test("The server answers /-/healthy and /-/ready, refuses other methods, an
   }
   assertEquals((await get("/metrics?collect[]=x")).status, 200);
 });
+
+for (
+  const [origin, host, isShared] of [
+    ["http://worker:9511", "worker:9510", true],
+    ["https://worker", "worker:9510", true],
+    ["http://[::1]:9511", "[::1]:9510", true],
+    ["http://evil.example", "worker:9510", false],
+    ["http://worker.evil.example:9511", "worker:9510", false],
+    ["null", "worker:9510", false],
+    ["http://worker:9511", "", false],
+  ] as const
+) {
+  Deno.test(`A page of ${origin} ${isShared ? "may" : "may not"} read the answers of "${host}"`, async () => {
+    const response = await handler(() => reading())("/metrics", { headers: { origin, host } });
+    assertEquals(response.headers.get("access-control-allow-origin"), isShared ? origin : null);
+    assertStringIncludes(response.headers.get("vary") ?? "", "origin");
+  });
+}

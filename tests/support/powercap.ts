@@ -68,6 +68,7 @@ export class SamplerOnClock implements Disposable {
     const log = createLogger({ write: () => {} });
     const handler = createHandler({
       manifest: PROGRAM.manifest,
+      history: { report: () => ({ ages_ms: [], series: [] }) },
       project: PROGRAM.project,
       runners: [new CollectorRunner(new PowercapCollector(this.sampler), log)],
       page: {

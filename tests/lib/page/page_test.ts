@@ -1,14 +1,14 @@
 /** The page at `/`, as a person sees it. */
 import { assert, assertEquals, assertGreater, assertLess, assertStringIncludes } from "@std/assert";
 import axe from "axe-core";
-import { CHROMIUM, launchBrowser, openPage } from "../support/browser.ts";
-import { type Collection, CollectorRunner } from "../../lib/collector.ts";
-import { type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
-import { createLogger } from "../../lib/log.ts";
-import { createHandler } from "../../lib/server.ts";
-import { startExporter } from "../support/exporter_process.ts";
-import { needs } from "../support/programs.ts";
-import { PROGRAM, TOY } from "../support/toy.ts";
+import { CHROMIUM, launchBrowser, openPage } from "../../support/browser.ts";
+import { type Collection, CollectorRunner } from "../../../lib/collector.ts";
+import { type MetricDefinition, Snapshot } from "../../../lib/exposition.ts";
+import { createLogger } from "../../../lib/log.ts";
+import { createHandler } from "../../../lib/server.ts";
+import { startExporter } from "../../support/exporter_process.ts";
+import { needs } from "../../support/programs.ts";
+import { PROGRAM, TOY } from "../../support/toy.ts";
 
 // Playwright keeps timers and pipes of its own until the browser is gone.
 const BROWSER_TEST = { ...needs(CHROMIUM), sanitizeOps: false, sanitizeResources: false };
@@ -16,6 +16,13 @@ const BROWSER_TEST = { ...needs(CHROMIUM), sanitizeOps: false, sanitizeResources
 /** The cpu exporter on its simulated machine. */
 function startSimulated(): ReturnType<typeof startExporter> {
   return startExporter("cpu", { script: "simulation/cpu.ts", permissions: ["--no-prompt", "-A"] });
+}
+
+const NEIGHBOUR_REGEXP = /^http:\/\/127\.0\.0\.1:(?:9511|9506|9501)\/(?:metrics|health)$/;
+
+/** Neighbours are asked on their usual ports, where in a test nobody is, or a stranger. */
+function ownComplaints(complaints: readonly string[]): string[] {
+  return complaints.filter((text) => !/net::ERR_|CORS policy/.test(text));
 }
 
 /** The sum of red, green and blue of a CSS colour such as `rgb(20, 23, 27)`, 0 to 765. */
@@ -31,15 +38,16 @@ Deno.test({
     await using browser = await launchBrowser();
     const { page, requests, complaints } = await openPage(browser, exporter.url);
     await page.locator("#chart path").nth(3).waitFor({ state: "attached" });
-    await page.locator(".spark path").first().waitFor({ state: "attached" });
+    await page.locator("#table .spark path").first().waitFor({ state: "attached" });
     assertEquals(await page.textContent("#status"), "Working");
     assertStringIncludes(await page.textContent("header .simulated") ?? "", "No value here is real");
-    const rows = await page.locator("tbody tr").allTextContents();
+    const rows = await page.locator("#table tbody tr").allTextContents();
     const watts = rows.find((row) => row.startsWith("package-0"));
     assert(/\d W/.test(watts ?? ""), `no watts in: ${rows.join(" | ")}`);
     assertStringIncludes(await page.getAttribute("#chart svg[role=img]", "aria-label") ?? "", "package-0");
-    assertEquals(requests.filter((url) => !url.startsWith(exporter.url)), []);
-    assertEquals(complaints, []);
+    const others = requests.filter((url) => !url.startsWith(exporter.url));
+    assertEquals(others.filter((url) => !NEIGHBOUR_REGEXP.test(url)), []);
+    assertEquals(ownComplaints(complaints), []);
   },
 });
 
@@ -50,7 +58,7 @@ Deno.test({
     await using exporter = await startSimulated();
     await using browser = await launchBrowser();
     const { page } = await openPage(browser, exporter.url, { width: 360, height: 740, dark: true });
-    await page.waitForSelector("tbody tr");
+    await page.waitForSelector("#table tbody tr");
     assertEquals(await page.evaluate("document.documentElement.scrollWidth"), 360);
     const style = await page.evaluate<[string, string]>(
       "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.body).color]",
@@ -111,6 +119,7 @@ function servePage(
     { hostname: "127.0.0.1", port: 0, onListen: () => {} },
     createHandler({
       manifest: TOY,
+      history: { report: () => ({ ages_ms: [], series: [] }) },
       project: PROGRAM.project,
       runners: [
         new CollectorRunner({ source: "x", collect }, createLogger({ write: () => {} })),
@@ -135,16 +144,16 @@ Deno.test({
     const { server, url } = servePage(200);
     await using browser = await launchBrowser();
     const { page, complaints } = await openPage(browser, url);
-    await page.locator("tbody tr").nth(199).waitFor();
-    await page.locator(".spark path").nth(199).waitFor({ state: "attached" });
-    assertStringIncludes(await page.textContent("tbody tr") ?? "", 'job "<b>0</b>"');
+    await page.locator("#table tbody tr").nth(199).waitFor();
+    await page.locator("#table .spark path").nth(199).waitFor({ state: "attached" });
+    assertStringIncludes(await page.textContent("#table tbody tr") ?? "", 'job "<b>0</b>"');
     assertStringIncludes(await page.textContent("#legend") ?? "", "and 176 more");
     const longestMs = await page.evaluate<number>(
       "performance.getEntriesByType('measure').reduce((most, { duration }) => Math.max(most, duration), 0)",
     );
     assertGreater(longestMs, 0);
     assertLess(longestMs, 500);
-    assertEquals(complaints, []);
+    assertEquals(ownComplaints(complaints), []);
     await server.shutdown();
   },
 });
@@ -159,7 +168,7 @@ Deno.test({
     // Chromium takes some 120,000 arguments in a call: as many points are there after 25 readings.
     await page.clock.install();
     await page.goto(url);
-    await page.locator("tbody tr").nth(4999).waitFor({ state: "attached" });
+    await page.locator("#table tbody tr").nth(4999).waitFor({ state: "attached" });
     // Each refresh reads the source twice, for the metrics and for the health.
     while (collections() < 60) await page.clock.runFor(2000);
     assertEquals(await page.textContent("#status"), "Working");
@@ -182,7 +191,7 @@ for (
       await using browser = await launchBrowser();
       for (const dark of [false, true]) {
         const { page } = await openPage(browser, url, { dark });
-        await page.waitForSelector(series > 0 ? "tbody tr" : "#table .empty");
+        await page.waitForSelector(series > 0 ? "#table tbody tr" : "#table .empty");
         await page.evaluate(axe.source);
         const violations = await page.evaluate<string[]>(
           "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => `${id}: ${nodes[0].html}`))",
@@ -214,10 +223,87 @@ Deno.test({
     await using browser = await launchBrowser();
     const { page, complaints } = await openPage(browser, exporter.url);
     await page.locator("tbody .spark path").waitFor({ state: "attached" });
-    const row = await page.locator("tbody tr").textContent() ?? "";
+    const row = await page.locator("#table tbody tr").textContent() ?? "";
     for (const text of ["movie", "running", "50.0 %", "1250"]) assertStringIncludes(row, text);
-    assertEquals(complaints, []);
+    assertEquals(ownComplaints(complaints), []);
     await writer.close();
     await posted;
+  },
+});
+
+const NAMES = ["cpu", "gpu", "ffmpeg", "docker"] as const;
+
+/** The address of the first exporter's page, which is told where the others listen. */
+function workerUrl(exporters: readonly { readonly url: string }[], host: string): string {
+  const ports = exporters.map(({ url }) => new URL(url).port);
+  const query = NAMES.slice(1).map((name, index) => `${name}=${ports[index + 1]}`).join("&");
+  return `http://${host}:${ports[0]}/?${query}`;
+}
+
+Deno.test({
+  name: "The page shows the worker from all four exporters at its first reading, on a phone too",
+  ...BROWSER_TEST,
+  fn: async () => {
+    const exporters = await Promise.all(
+      NAMES.map((name) =>
+        startExporter(name, { script: `simulation/${name}.ts`, permissions: ["--no-prompt", "-A"] })
+      ),
+    );
+    await using stack = new AsyncDisposableStack();
+    for (const exporter of exporters) stack.use(exporter);
+    // Rates need two readings of their source.
+    for (const { url } of exporters) await (await fetch(`${url}/metrics`)).text();
+    await using browser = await launchBrowser();
+    const { page, requests, complaints } = await openPage(
+      browser,
+      workerUrl(exporters, "localhost"),
+      { width: 390, height: 844 },
+    );
+    await page.locator("#jobs tbody tr").first().waitFor();
+    const ownScrapes = requests.filter((url) => url === `${new URL(page.url()).origin}/metrics`);
+    assertEquals(ownScrapes.length, 1, "it takes more than one reading until the worker is shown");
+    const power = await page.textContent("#figure-power strong") ?? "";
+    assert(/^[\d.]+ W$/.test(power), `no power of the whole worker: ${power}`);
+    const behind = page.locator("#attention li", { hasText: "falls behind" });
+    await behind.first().waitFor({ timeout: 60_000 });
+    assertLess((await behind.first().boundingBox())?.y ?? Infinity, 844, "it is not on the first screen");
+    assertEquals(await page.evaluate("document.documentElement.scrollWidth"), 390);
+    assertEquals(complaints, []);
+  },
+});
+
+Deno.test({
+  name: "The page shows neighbours that do not answer as links, and their figures as unknown",
+  ...BROWSER_TEST,
+  fn: async () => {
+    await using exporter = await startSimulated();
+    await using browser = await launchBrowser();
+    const { page } = await openPage(browser, `${exporter.url}/?gpu=1&ffmpeg=1&docker=1`);
+    await page.waitForSelector("#figure-power strong");
+    assertStringIncludes(await page.textContent("#figure-power") ?? "", "GPU unknown");
+    assertEquals(await page.textContent("#figure-energy strong"), "–");
+    assertEquals(await page.textContent("#figure-energy span"), "the ffmpeg exporter does not answer");
+    const links = await page.locator("#neighbours li").allTextContents();
+    assertEquals(links[0], "gpu does not answer at http://127.0.0.1:1, or asks for a password");
+    assertEquals(await page.textContent("#status"), "Working");
+  },
+});
+
+Deno.test({
+  name: "The page of an IPv6 address asks only its own exporter, since no policy can name another there",
+  ...BROWSER_TEST,
+  fn: async () => {
+    await using exporter = await startExporter("cpu", {
+      script: "simulation/cpu.ts",
+      args: ["--host=::1"],
+      permissions: ["--no-prompt", "-A"],
+    });
+    await using browser = await launchBrowser();
+    const origin = `http://[::1]:${new URL(exporter.url).port}`;
+    const { page, requests, complaints } = await openPage(browser, origin);
+    await page.waitForSelector("#figure-power strong");
+    assertEquals(await page.locator("#neighbours a").count(), 3);
+    assertEquals(requests.filter((url) => !url.startsWith(origin)), []);
+    assertEquals(complaints, []);
   },
 });
