@@ -44,9 +44,9 @@ export class NvmlCalls {
   }
 
   /** The return code of a call; FUNCTION_NOT_FOUND where the driver has no such function. */
-  async code<N extends NvmlFunction>(name: N, ...args: NvmlArguments<N>): Promise<number> {
+  code<N extends NvmlFunction>(name: N, ...args: NvmlArguments<N>): Promise<number> {
     const call = this.symbols[name] as ((...args: NvmlArguments<N>) => Promise<number>) | null;
-    return call === null ? CODE.functionNotFound : await this.lane.call(name, () => call(...args));
+    return call === null ? Promise.resolve(CODE.functionNotFound) : this.lane.call(name, () => call(...args));
   }
 
   /**

@@ -43,11 +43,12 @@ export class NvmlDevice extends NvmlCalls {
    * Calls a function with the handle, {@linkcode out} for its pointers and `args` for its other parameters.
    * Returns whether the results are there, as {@linkcode NvmlCalls.ok} does.
    */
-  async ask(name: NvmlFunction, args: readonly number[] = []): Promise<boolean> {
+  ask(name: NvmlFunction, args: readonly number[] = []): Promise<boolean> {
     let [outs, others] = [0, 0];
-    const [, ...types] = NVML_SYMBOLS[name].parameters;
-    const rest = types.map((type) => type === "buffer" ? this.out[outs++]?.bytes : args[others++]);
-    return await this.ok(name, ...[this.handle, ...rest] as unknown as NvmlArguments<typeof name>);
+    const all = NVML_SYMBOLS[name].parameters.map((type, index) =>
+      index === 0 ? this.handle : type === "buffer" ? this.out[outs++]?.bytes : args[others++]
+    );
+    return this.ok(name, ...all as unknown as NvmlArguments<typeof name>);
   }
 
   /** The first result of a function, of 4 bytes. */
