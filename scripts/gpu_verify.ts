@@ -1,9 +1,13 @@
 /**
- * Compares every value of the GPU exporter with `nvidia-smi -q -x` of the same moment: `deno task gpu:verify`.
+ * Holds the GPU exporter against a real card: `deno task gpu:verify`, within eight minutes, with nothing from a
+ * network. Needs an NVIDIA GPU and its driver.
  *
- * Needs an NVIDIA GPU. Compares once as it is, and once while ffmpeg encodes with NVENC where ffmpeg and the card
- * can. With `--record FILE` it writes what the driver answered, identifiers masked, for tests/fixtures/gpu/.
- * Exit code 0: all values agree; 1: some do not; 2: nothing to compare.
+ * Compares every value with `nvidia-smi -q -x` of the same moment: idle, and while the card works (NVENC and
+ * NVDEC by ffmpeg where both can, memory by CUDA in any case); measures a reading beside nvidia-smi; starts the
+ * exporter as its task does, also with `--jitless`, and once without its devices. With `--record FOLDER` it keeps
+ * the report and what driver and nvidia-smi said, identifiers masked, for tests/fixtures/gpu/.
+ *
+ * Exit code 0: all values agree; 1: some do not; 2: there was nothing to compare, or time ran out.
  *
  * @module
  */
@@ -14,99 +18,109 @@ import { SessionKeeper } from "../exporters/gpu/session_keeper.ts";
 import { XidLog } from "../exporters/gpu/xid_watcher.ts";
 import { parseFlags } from "../lib/command_line.ts";
 import { createLogger } from "../lib/log.ts";
-import { UsageError } from "../lib/options.ts";
+import { parseDurationMs, UsageError } from "../lib/options.ts";
 import { compare, type Finding } from "./gpu_verify/compare.ts";
+import { checkExporter } from "./gpu_verify/exporter.ts";
+import { LOADS, underLoad } from "./gpu_verify/load.ts";
 import { Recorder } from "./gpu_verify/record.ts";
 import { type Element, elementsAt, parseXml, textAt } from "./gpu_verify/smi.ts";
 
 const FLAGS = {
   "nvml": { placeholder: "PATH", help: "the NVIDIA library" },
+  "cuda": { placeholder: "PATH", help: "the CUDA library, for a load", default: "libcuda.so.1" },
   "smi": { placeholder: "PATH", help: "nvidia-smi", default: "nvidia-smi" },
-  "ffmpeg": { placeholder: "PATH", help: "ffmpeg, for the load", default: "ffmpeg" },
-  "record": { placeholder: "FILE", help: "write what the driver answered here" },
+  "ffmpeg": { placeholder: "PATH", help: "ffmpeg, for a load", default: "ffmpeg" },
+  "record": { placeholder: "FOLDER", help: "keep what was seen here" },
+  "limit": {
+    placeholder: "DURATION",
+    help: "longest time all of it takes",
+    parse: parseDurationMs,
+    default: "8m",
+  },
 } as const;
 
-/** How long ffmpeg runs before values are compared, and what a rate needs between two collections. */
-const SETTLE_MS = 4_000;
-const NVENC_LOAD =
-  "-hide_banner -loglevel error -re -f lavfi -i testsrc2=size=1920x1080:rate=60 -t 30 -c:v h264_nvenc -f null -";
+/** Readings and runs of nvidia-smi that are timed. */
+const TIMED = 10;
+/** Longest a run of nvidia-smi takes on a driver in order. */
+const SMI_MS = 30_000;
+
+const lines: string[] = [];
+
+function say(line: string): void {
+  lines.push(line);
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
 
 async function main(args: readonly string[]): Promise<number> {
   const options = parseFlags(args, FLAGS);
+  const timer = setTimeout(() => {
+    say("Time is up: what is missing above was not verified");
+    Deno.exit(2);
+  }, options.limit);
   const recorder = new Recorder();
-  const xids = new XidLog();
-  const paths = options.nvml === undefined ? NVML_PATHS : [options.nvml];
-  const keeper = new SessionKeeper({
-    openLibrary: () => {
-      const { path, symbols } = openNvmlLibrary({ paths });
-      return { path, symbols: recorder.wrap(symbols) };
-    },
-    xids,
-    log: createLogger(),
-    processes: true,
-    measurePcie: false,
-  });
-  const collector = new NvmlCollector({ keeper, xids, intervalMs: 0 });
-  const round = async (title: string): Promise<number> => {
+  const collector = createCollector(options.nvml, recorder);
+
+  async function round(title: string): Promise<number> {
     await collector.collect();
     const before = await smi(options.smi);
     const { up, snapshot, problems } = await collector.collect();
     const after = await smi(options.smi);
     for (const { message } of problems) say(`problem: ${message}`);
     if (!up || !before || !after) return 2;
-    const findings = compare(snapshot, [before, after]);
-    return findings.some(({ theirs }) => theirs.length > 0) ? report(title, before, findings) : 2;
-  };
-  const idle = await round("as it is");
-  const codes = idle === 2
-    ? [2]
-    : [idle, await underLoad(options.ffmpeg, () => round("under an NVENC load"))];
-  if (options.record) await Deno.writeTextFile(options.record, recorder.toString());
+    const findings = compare(snapshot, [before.root, after.root]);
+    if (!findings.some(({ theirs }) => theirs.length > 0)) return 2;
+    await keep(options.record, title, {
+      script: String(recorder),
+      "nvidia-smi.xml": recorder.mask(after.text),
+    });
+    return report(title, before.root, findings);
+  }
+
+  const codes = [await round("idle")];
+  if (codes[0] !== 2) {
+    for (const [title, command] of Object.entries(LOADS)) {
+      const code = await underLoad(command(options), () => round(title));
+      if (typeof code === "number") codes.push(code);
+      else say(`${title}: not tried: ${code.reason}`);
+    }
+    await time("a reading", () => collector.collect());
+    await time("nvidia-smi -q -x", () => smi(options.smi));
+    for await (const line of checkExporter(options.nvml)) say(line);
+  }
+  await keep(options.record, "", { "report.txt": recorder.mask(`${lines.join("\n")}\n`) });
+  clearTimeout(timer);
   return Math.max(...codes);
 }
 
-async function smi(command: string): Promise<Element | undefined> {
+function createCollector(path: string | undefined, recorder: Recorder): NvmlCollector {
+  const xids = new XidLog();
+  const keeper = new SessionKeeper({
+    openLibrary: () => {
+      const library = openNvmlLibrary({ paths: path === undefined ? NVML_PATHS : [path] });
+      return { path: library.path, symbols: recorder.wrap(library.symbols) };
+    },
+    xids,
+    log: createLogger(),
+    processes: true,
+    measurePcie: false,
+  });
+  return new NvmlCollector({ keeper, xids, intervalMs: 0 });
+}
+
+async function smi(command: string): Promise<{ text: string; root: Element } | undefined> {
   try {
-    const { success, stdout, stderr } = await new Deno.Command(command, { args: ["-q", "-x"] }).output();
-    if (success) return parseXml(new TextDecoder().decode(stdout));
+    const { success, stdout, stderr } = await new Deno.Command(command, {
+      args: ["-q", "-x"],
+      signal: AbortSignal.timeout(SMI_MS),
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    if (success) return { text, root: parseXml(text) };
     say(`Cannot run "${command} -q -x": ${new TextDecoder().decode(stderr).trim()}`);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound || error instanceof SyntaxError)) throw error;
     say(`Cannot run "${command} -q -x": ${error.message}`);
   }
   return undefined;
-}
-
-async function underLoad(ffmpeg: string, round: () => Promise<number>): Promise<number> {
-  try {
-    const child = new Deno.Command(ffmpeg, {
-      args: NVENC_LOAD.split(" "),
-      stdin: "null",
-      stdout: "null",
-      stderr: "piped",
-    }).spawn();
-    const output = child.output();
-    const ended = await Promise.race([
-      output,
-      new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), SETTLE_MS)),
-    ]);
-    if (ended) {
-      say(
-        `no load: ffmpeg cannot use NVENC here: ${
-          new TextDecoder().decode(ended.stderr).trim().split("\n")[0]
-        }`,
-      );
-      return 0;
-    }
-    const code = await round();
-    child.kill();
-    await output;
-    return code;
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    say("no load: ffmpeg is not installed");
-    return 0;
-  }
 }
 
 function report(title: string, document: Element, findings: readonly Finding[]): number {
@@ -129,8 +143,27 @@ function report(title: string, document: Element, findings: readonly Finding[]):
   return bad.length > 0 ? 1 : 0;
 }
 
-function say(line: string): void {
-  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+async function time(what: string, run: () => Promise<unknown>): Promise<void> {
+  const times: number[] = [];
+  for (let count = 0; count < TIMED; count++) {
+    const startedMs = performance.now();
+    await run();
+    times.push(performance.now() - startedMs);
+  }
+  times.sort((left, right) => left - right);
+  say(`${what}: ${times[TIMED >> 1]?.toFixed(1)} ms, the median of ${TIMED}`);
+}
+
+/** Writes files to a folder of the record, named after the round. */
+async function keep(
+  record: string | undefined,
+  title: string,
+  files: Readonly<Record<string, string>>,
+): Promise<void> {
+  if (record === undefined) return;
+  const folder = `${record}/${title.replaceAll(/\W+/g, "_")}`;
+  await Deno.mkdir(folder, { recursive: true });
+  for (const [name, text] of Object.entries(files)) await Deno.writeTextFile(`${folder}/${name}`, text);
 }
 
 if (import.meta.main) {

@@ -71,6 +71,16 @@ export class Recorder {
     return `${[...this.#lines].map(([key, answer]) => `${key} ${answer}`.trimEnd()).sort().join("\n")}\n`;
   }
 
+  /** nvidia-smi's document or a report, with the same identifiers masked, without serial numbers and processes. */
+  mask(text: string): string {
+    let masked = text
+      .replace(/<(serial|board_id|gpu_part_number|module_id)>[^<]*/g, "<$1>N/A")
+      .replace(/pid="\d+"/g, 'pid="0"')
+      .replace(/(<processes>)[^]*?(<\/processes>)/g, "$1$2");
+    for (const [uuid, mask] of this.#uuids) masked = masked.replaceAll(uuid, mask);
+    return masked;
+  }
+
   #record(name: Name, args: unknown[], code: number): void {
     if (SKIPPED.test(name)) return;
     const ofDevice = NVML_SYMBOLS[name].parameters.at(0) === "usize";
@@ -99,7 +109,7 @@ export class Recorder {
     const textAt = TEXT[name];
     if (textAt !== undefined) {
       const text = textOf(first, textAt);
-      return name === "nvmlDeviceGetUUID" ? this.#mask(text, scope) : text;
+      return name === "nvmlDeviceGetUUID" ? this.#maskUuid(text, scope) : text;
     }
     const filled = FILLED[name];
     if (filled) return members(first, 0, filled).join(" ");
@@ -134,7 +144,7 @@ export class Recorder {
     }
   }
 
-  #mask(uuid: string, scope: string): string {
+  #maskUuid(uuid: string, scope: string): string {
     const masked = this.#uuids.get(uuid) ??
       `${uuid.slice(0, 4)}00000000-0000-0000-0000-${scope.replace(/\D/g, "").padStart(12, "0")}`;
     this.#uuids.set(uuid, masked);

@@ -1,10 +1,10 @@
 /** `deno task gpu:verify` on the stand-in library and a stand-in for nvidia-smi; both fixtures are invented. */
-import { assert, assertEquals, assertStringIncludes, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { elementsAt, parseValue, parseXml, textAt } from "../../scripts/gpu_verify/smi.ts";
 import { ROOT, setupFlags } from "../support/exporter_process.ts";
 import { openCollector } from "../support/gpu_collector.ts";
-import { NvmlStub, readScript } from "../support/nvml_stub.ts";
+import { NvmlStub, readScript, runCc } from "../support/nvml_stub.ts";
 import { needs } from "../support/programs.ts";
 
 const DOCUMENT = fromFileUrl(new URL("../fixtures/gpu/busy/nvidia-smi.xml", import.meta.url));
@@ -12,11 +12,35 @@ const DOCUMENT = fromFileUrl(new URL("../fixtures/gpu/busy/nvidia-smi.xml", impo
 interface Result {
   readonly code: number;
   readonly output: string;
-  readonly recorded: string;
+  /** What was recorded, by path; without identifiers. */
+  readonly recorded: Readonly<Record<string, string>>;
 }
 
-/** Runs the task with an nvidia-smi that prints `document` and an ffmpeg that does `ffmpeg`. */
-async function verify(script: string, options: { document?: string; ffmpeg?: string } = {}): Promise<Result> {
+interface VerifyOptions {
+  readonly document?: string;
+  /** What ffmpeg does, as shell. */
+  readonly ffmpeg?: string;
+  /** Path of the CUDA library. @default one that is not there */
+  readonly cuda?: string;
+  readonly args?: readonly string[];
+}
+
+/** A CUDA whose GPU needs a millisecond for everything. */
+const CUDA_STUB = `#include <unistd.h>
+int cuInit(unsigned f) { return f; }
+int cuDeviceGet(int *d, int n) { return *d = n; }
+int cuDevicePrimaryCtxRetain(unsigned long *c, int d) { *c = 7; return d; }
+int cuCtxSetCurrent(unsigned long c) { return c != 7; }
+int cuMemAlloc_v2(unsigned long *p, unsigned long n) { *p = 8; return n != 1ul << 30; }
+int cuMemsetD32_v2(unsigned long p, unsigned v, unsigned long n) { return p != 8 || n != 1ul << 28; }
+int cuCtxSynchronize(void) { usleep(1000); return 0; }
+`;
+
+/** Makes no film, and does the rest until it is ended. */
+const WORKING_FFMPEG = 'case "$*" in *libx264*) exit 0 ;; esac; exec sleep 60';
+
+/** Runs the task with an nvidia-smi that prints `document`, an ffmpeg and a CUDA library. */
+async function verify(script: string, options: VerifyOptions = {}): Promise<Result> {
   const folder = await Deno.makeTempDir();
   try {
     using stub = await NvmlStub.create(script);
@@ -36,16 +60,28 @@ async function verify(script: string, options: { document?: string; ffmpeg?: str
         `--nvml=${stub.path}`,
         `--smi=${folder}/nvidia-smi`,
         `--ffmpeg=${folder}/ffmpeg`,
-        `--record=${folder}/script`,
+        `--cuda=${options.cuda ?? `${folder}/libcuda.so.1`}`,
+        `--record=${folder}/record`,
+        ...options.args ?? [],
       ],
       cwd: ROOT,
       stderr: "null",
     }).output();
-    const recorded = await Deno.readTextFile(`${folder}/script`).catch(() => "");
-    return { code, output: new TextDecoder().decode(stdout), recorded };
+    return { code, output: new TextDecoder().decode(stdout), recorded: await readAll(`${folder}/record`) };
   } finally {
     await Deno.remove(folder, { recursive: true });
   }
+}
+
+async function readAll(folder: string): Promise<Record<string, string>> {
+  const { stdout } = await new Deno.Command("find", { args: [folder, "-type", "f"], stderr: "null" })
+    .output();
+  const paths = new TextDecoder().decode(stdout).split("\n").filter(Boolean);
+  return Object.fromEntries(
+    await Promise.all(
+      paths.map(async (path) => [path.slice(folder.length + 1), await Deno.readTextFile(path)] as const),
+    ),
+  );
 }
 
 async function program(path: string, body: string): Promise<void> {
@@ -57,11 +93,20 @@ Deno.test({
   name: "gpu:verify finds that all values agree, idle and under load",
   ...needs("cc"),
   fn: async () => {
-    const { code, output } = await verify(await readScript("busy"), { ffmpeg: "exec sleep 30" });
-    assertStringIncludes(output, "NVIDIA L40S; driver 580.65.06; as it is:");
+    const { code, output } = await verify(await readScript("busy"), { ffmpeg: WORKING_FFMPEG });
+    assertStringIncludes(output, "NVIDIA L40S; driver 580.65.06; idle:");
     assertStringIncludes(output, "under an NVENC load:");
+    assertStringIncludes(output, "under an NVDEC load:");
+    assertMatch(output, /^under a CUDA load: not tried: .*libcuda\.so\.1/m);
+    assertMatch(
+      output,
+      /^a reading: [\d.]+ ms, the median of 10\nnvidia-smi -q -x: [\d.]+ ms, the median of 10$/m,
+    );
+    for (const form of ["as its task starts it", "with --jitless"]) {
+      assertMatch(output, new RegExp(`^the exporter ${form}: \\d{2} series in \\d+ ms; no problem$`, "m"));
+    }
     assert(!output.includes("differs") && !output.includes("missing here"), output);
-    assertEquals(output.match(/ 0 do not, 0 only here, /g)?.length, 2, output);
+    assertEquals(output.match(/ 0 do not, 0 only here, /g)?.length, 3, output);
     assertEquals(code, 0);
   },
 });
@@ -82,7 +127,7 @@ Deno.test({
     assertStringIncludes(output, "GPU 0 gpu_power_watts missing here: absent; nvidia-smi 143.25 and 143.25");
     assertStringIncludes(output, "GPU 0 gpu_pcie_replays_total differs: 13;");
     assertStringIncludes(output, ", 3 do not, ");
-    assertStringIncludes(output, "no load: ffmpeg cannot use NVENC here: Cannot load libnvidia-encode.so.1");
+    assertStringIncludes(output, "under an NVENC load: not tried: Cannot load libnvidia-encode.so.1");
     assertEquals(code, 1);
   },
 });
@@ -94,10 +139,18 @@ Deno.test({
   fn: async () => {
     const script = (await readScript("mig")) +
       (await readScript("busy")).match(/^gpu0.*Encoder.*$/gm)?.join("\n");
-    const { recorded } = await verify(script);
-    assert(!recorded.includes("GPU-a0a0a0a0") && !recorded.includes("48211"), recorded);
+    const { recorded } = await verify(script, {
+      document: (await Deno.readTextFile(DOCUMENT))
+        .replace("GPU-11111111-2222-3333-4444-555555555555", "GPU-a0a0a0a0-0000-0000-0000-000000000000")
+        .replace("<uuid>", "<serial>1650322000000</serial><uuid>"),
+    });
+    const all = Object.values(recorded).join("\n");
+    for (const secret of ["GPU-a0a0a0a0", "48211", "1650322000000", "/usr/bin/ffmpeg"]) {
+      assertEquals(all.includes(secret), false, secret);
+    }
+    assertEquals(Object.keys(recorded).sort(), ["idle/nvidia-smi.xml", "idle/script", "report.txt"]);
     const pages: string[] = [];
-    for (const each of [script, recorded]) {
+    for (const each of [script, recorded["idle/script"]]) {
       using stub = await NvmlStub.create(`sys max_wait_ms 20\n${each}`);
       await using test = openCollector(stub);
       pages.push(
@@ -105,6 +158,39 @@ Deno.test({
       );
     }
     assertEquals(pages[1]?.split("\n"), pages[0]?.split("\n"));
+  },
+});
+
+Deno.test({
+  name: "gpu:verify keeps a card without an encoder at work by CUDA",
+  ...needs("cc"),
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      await Deno.writeTextFile(`${folder}/cuda.c`, CUDA_STUB);
+      await runCc(["-shared", "-fPIC", "-o", `${folder}/libcuda.so.1`, `${folder}/cuda.c`]);
+      const { code, output, recorded } = await verify(await readScript("busy"), {
+        cuda: `${folder}/libcuda.so.1`,
+      });
+      assertStringIncludes(output, "under a CUDA load:\n");
+      assertEquals(code, 0, output);
+      assertStringIncludes(recorded["under_a_CUDA_load/script"] ?? "", "gpu0 nvmlDeviceGetPowerUsage 143250");
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+Deno.test({
+  name: "gpu:verify ends when its time is up, whatever hangs",
+  ...needs("cc"),
+  fn: async () => {
+    const { code, output } = await verify(await readScript("busy"), {
+      ffmpeg: WORKING_FFMPEG,
+      args: ["--limit=1s"],
+    });
+    assertStringIncludes(output, "Time is up");
+    assertEquals(code, 2);
   },
 });
 
