@@ -7,7 +7,6 @@
  * @module
  */
 import { exporterCommand } from "../scripts/start.ts";
-import { setupFlags } from "../tests/support/exporter_process.ts";
 import { DockerEngine } from "../tests/support/docker_engine.ts";
 import {
   cpuSeconds,
@@ -21,6 +20,7 @@ import {
   type Target,
   versionOf,
 } from "./harness.ts";
+import { libraryFlags } from "../scripts/library_flags.ts";
 
 const PORT = 19501;
 const INTERVAL_SECONDS = 2.5;
@@ -140,7 +140,15 @@ async function measureTransport(
   const seconds = 30;
   const engineBefore = engineSeconds();
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...setupFlags(), "-A", "bench/docker_transport.ts", socketPath, way, String(seconds)],
+    args: [
+      "run",
+      ...libraryFlags("tests"),
+      "-A",
+      "bench/docker_transport.ts",
+      socketPath,
+      way,
+      String(seconds),
+    ],
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
@@ -169,7 +177,14 @@ async function measureSimulated(containers: number): Promise<Row> {
   const folder = await Deno.makeTempDir({ prefix: "bench-docker-" });
   const socketPath = `${folder}/docker.sock`;
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...setupFlags(), "-A", "bench/docker_simulation.ts", socketPath, String(containers)],
+    args: [
+      "run",
+      ...libraryFlags("tests"),
+      "-A",
+      "bench/docker_simulation.ts",
+      socketPath,
+      String(containers),
+    ],
   }).spawn();
   try {
     await sleep(2);

@@ -9,7 +9,6 @@ import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
 import { DENO_FLAGS, denoFlags } from "../lib/command_line.ts";
 import { bundleExporter } from "../scripts/compile.ts";
 import { exporterCommand } from "../scripts/start.ts";
-import { setupFlags } from "../tests/support/exporter_process.ts";
 import { openPosts, report } from "./ffmpeg_clients.ts";
 import {
   cpuSeconds,
@@ -24,6 +23,7 @@ import {
   stopTarget,
   type Target,
 } from "./harness.ts";
+import { libraryFlags } from "../scripts/library_flags.ts";
 
 const PORT = 19_700;
 const ROUNDS = 5;
@@ -63,7 +63,15 @@ async function footprint(target: Target): Promise<Row> {
 }
 
 function server(variant: string, measure: (target: Target) => Promise<Row>): Variant {
-  const args = ["run", ...setupFlags(), TASK_V8_FLAGS, "-A", "bench/steps/server.ts", `${PORT}`, variant];
+  const args = [
+    "run",
+    ...libraryFlags("tests"),
+    TASK_V8_FLAGS,
+    "-A",
+    "bench/steps/server.ts",
+    `${PORT}`,
+    variant,
+  ];
   return () => withTarget(args, measure);
 }
 
@@ -84,7 +92,7 @@ function work(variant: string, unit: "ms" | "us", path = "/nowhere"): Variant {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: [
         "run",
-        ...setupFlags(),
+        ...libraryFlags("tests"),
         TASK_V8_FLAGS,
         `--allow-read=${path}`,
         "bench/steps/work.ts",

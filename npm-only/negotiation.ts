@@ -6,7 +6,7 @@
  *
  * @module
  */
-// @ts-types="npm:@types/negotiator@0.6.4"
+// @ts-types="./negotiator.d.ts"
 import Negotiator from "negotiator";
 
 /** The best of `types` for the request's Accept header; the first where there is none. */

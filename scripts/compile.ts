@@ -20,6 +20,7 @@ import type { Grants } from "../lib/grants.ts";
 import type { Manifest } from "../lib/manifest.ts";
 import { wideGrants } from "../lib/narrow_grants.ts";
 import { UNIX_BEFORE_2_9 } from "../lib/permissions.ts";
+import { libraryFlags } from "./library_flags.ts";
 import { parseSelection } from "./start.ts";
 
 /** Where the project lies; commands run there. */
@@ -100,11 +101,10 @@ Deno.exit(await runExporter(PROGRAM, Deno.args, ${JSON.stringify({ commit: await
 `,
   );
   const script = `${folder}/${artifact}.js`;
-  const setupFlags = (await Deno.readTextFile(new URL(".setup/flags", ROOT))).trim().split(/\s+/);
   await run(Deno.execPath(), [
     "bundle",
     "--quiet",
-    ...setupFlags,
+    ...libraryFlags(name),
     ...UNUSED_PACKAGES.map((name) => `--external=${name}`),
     `--output=${script}`,
     `${parts}/${name}.ts`,

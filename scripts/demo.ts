@@ -7,6 +7,7 @@
  * @module
  */
 import { CATALOG } from "../exporters/catalog.ts";
+import { libraryFlags } from "./library_flags.ts";
 import { type ChildProgram, runChildren } from "./run_children.ts";
 
 const PROMETHEUS = "http://127.0.0.1:9090";
@@ -39,11 +40,10 @@ async function main(args: readonly string[]): Promise<number> {
 }
 
 function simulations(): ChildProgram[] {
-  const setupFlags = Deno.readTextFileSync(".setup/flags").trim().split(/\s+/);
   return Object.keys(CATALOG).filter(hasSimulation).map((name) => ({
     name,
     command: Deno.execPath(),
-    args: ["run", ...setupFlags, "--no-prompt", "-A", `simulation/${name}.ts`],
+    args: ["run", ...libraryFlags(name), "--no-prompt", "-A", `simulation/${name}.ts`],
   }));
 }
 

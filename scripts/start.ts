@@ -10,19 +10,19 @@
  */
 import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
 import { denoFlags } from "../lib/command_line.ts";
+import { libraryFlags } from "./library_flags.ts";
 import { type ChildProgram, runChildren } from "./run_children.ts";
 
 const NAMES = Object.keys(CATALOG) as ExporterName[];
 
 /** The command that runs an exporter from its source, with the permissions that `args` ask for. */
 export function exporterCommand(name: ExporterName, args: readonly string[] = []): ChildProgram {
-  const setupFlags = Deno.readTextFileSync(".setup/flags").trim().split(/\s+/).filter(Boolean);
   return {
     name,
     command: Deno.execPath(),
     args: [
       "run",
-      ...setupFlags,
+      ...libraryFlags(name),
       ...denoFlags(CATALOG[name], args, Deno.env.get),
       `exporters/${name}/main.ts`,
       ...args,

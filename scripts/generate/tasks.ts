@@ -5,6 +5,7 @@
  */
 import { denoFlags } from "../../lib/command_line.ts";
 import type { Manifest } from "../../lib/manifest.ts";
+import { flagsFile } from "../library_flags.ts";
 
 interface Task {
   readonly description: string;
@@ -38,7 +39,9 @@ function exporterTask(manifest: Manifest): Task {
   const { name, port, measures } = manifest;
   return {
     description: `${measures[0]?.toUpperCase()}${measures.slice(1)}, on port ${port}`,
-    command: `deno run $(cat .setup/flags) ${denoFlags(manifest).join(" ")} exporters/${name}/main.ts`,
+    command: `deno run $(cat .setup/${flagsFile(name)}) ${
+      denoFlags(manifest).join(" ")
+    } exporters/${name}/main.ts`,
     dependencies: ["setup"],
   };
 }

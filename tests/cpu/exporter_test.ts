@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { INTEL_RANGE_MICROJOULES } from "../../simulation/powercap_tree.ts";
 import { Audit } from "../support/audit.ts";
-import { eventually, ROOT, setupFlags, startExporter, testPermissions } from "../support/exporter_process.ts";
+import { eventually, ROOT, startExporter, testPermissions } from "../support/exporter_process.ts";
 import { TemporaryTree, valueOf } from "../support/powercap.ts";
 import { PRIVATE_MACHINE_PROGRAMS, startPrivately } from "../support/private_machine.ts";
 import { needs, needsNamespaces } from "../support/programs.ts";
+import { libraryFlags } from "../../scripts/library_flags.ts";
 
 const PACKAGE_0 = {
   path: "intel-rapl/intel-rapl:0",
@@ -199,7 +200,7 @@ Deno.test("the exporter refuses flags that make no sense, by name", async (t) =>
   ) {
     await t.step(flag, async () => {
       const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", ...setupFlags(), ...testPermissions("cpu"), "exporters/cpu/main.ts", flag],
+        args: ["run", ...libraryFlags("tests"), ...testPermissions("cpu"), "exporters/cpu/main.ts", flag],
         cwd: ROOT,
       }).output();
       assertEquals(code, 2);

@@ -2,8 +2,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { CATALOG, type ExporterName } from "../../exporters/catalog.ts";
 import { denoFlags } from "../../lib/command_line.ts";
-import { eventually, ROOT, setupFlags, startExporter, testPermissions } from "../support/exporter_process.ts";
+import { eventually, ROOT, startExporter, testPermissions } from "../support/exporter_process.ts";
 import { TOY } from "../support/toy.ts";
+import { libraryFlags } from "../../scripts/library_flags.ts";
 
 interface Ended {
   code: number;
@@ -17,7 +18,7 @@ async function runToEnd(
   { permissions = testPermissions("toy"), env = {} } = {},
 ): Promise<Ended> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...setupFlags(), ...permissions, "tests/support/toy.ts", ...args],
+    args: ["run", ...libraryFlags("tests"), ...permissions, "tests/support/toy.ts", ...args],
     cwd: ROOT,
     env,
     stdin: "null",
@@ -100,7 +101,7 @@ Deno.test("A port that the permissions do not cover ends the start with 1 and na
 
 Deno.test("--port=0 prints the chosen port as one line of JSON", async () => {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...setupFlags(), ...testPermissions("toy"), "tests/support/toy.ts", "--port=0"],
+    args: ["run", ...libraryFlags("tests"), ...testPermissions("toy"), "tests/support/toy.ts", "--port=0"],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
@@ -119,7 +120,14 @@ Deno.test("--port=0 prints the chosen port as one line of JSON", async () => {
 Deno.test("--web.listen-address, --web.telemetry-path and --log.format are followed", async () => {
   const args = ["--web.listen-address=127.0.0.1:0", "--web.telemetry-path=/probe", "--log.format=json"];
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...setupFlags(), "--no-prompt", "--allow-net=127.0.0.1", "tests/support/toy.ts", ...args],
+    args: [
+      "run",
+      ...libraryFlags("tests"),
+      "--no-prompt",
+      "--allow-net=127.0.0.1",
+      "tests/support/toy.ts",
+      ...args,
+    ],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",

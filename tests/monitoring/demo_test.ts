@@ -1,9 +1,10 @@
 /** What a newcomer sees of the monitoring after one command. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { eventually, ROOT, setupFlags } from "../support/exporter_process.ts";
+import { eventually, ROOT } from "../support/exporter_process.ts";
 import { needs, needsNamespaces } from "../support/programs.ts";
+import { libraryFlags } from "../../scripts/library_flags.ts";
 
-const DEMO = [Deno.execPath(), "run", ...setupFlags(), "--no-prompt", "-A", "scripts/demo.ts"];
+const DEMO = [Deno.execPath(), "run", ...libraryFlags("tests"), "--no-prompt", "-A", "scripts/demo.ts"];
 /** What the rules must have results for. */
 const WANTED = [
   "worker:energy_joules:rate1m",

@@ -2,10 +2,11 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes, assertThrows } from "@std/assert";
 import { fromFileUrl } from "@std/path";
 import { elementsAt, parseValue, parseXml, textAt } from "../../scripts/gpu_verify/smi.ts";
-import { ROOT, setupFlags } from "../support/exporter_process.ts";
+import { ROOT } from "../support/exporter_process.ts";
 import { openCollector } from "../support/gpu_collector.ts";
 import { NvmlStub, readScript, runCc } from "../support/nvml_stub.ts";
 import { needs } from "../support/programs.ts";
+import { libraryFlags } from "../../scripts/library_flags.ts";
 
 const DOCUMENT = fromFileUrl(new URL("../fixtures/gpu/busy/nvidia-smi.xml", import.meta.url));
 
@@ -54,7 +55,7 @@ async function verify(script: string, options: VerifyOptions = {}): Promise<Resu
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {
       args: [
         "run",
-        ...setupFlags(),
+        ...libraryFlags("tests"),
         "-A",
         "scripts/gpu_verify.ts",
         `--nvml=${stub.path}`,

@@ -8,6 +8,7 @@ import { CATALOG } from "../../exporters/catalog.ts";
 import { denoFlags } from "../../lib/command_line.ts";
 import type { Manifest } from "../../lib/manifest.ts";
 import type { HealthReport } from "../../lib/server.ts";
+import { libraryFlags } from "../../scripts/library_flags.ts";
 import { TOY } from "./toy.ts";
 
 /** This project's folder. */
@@ -54,11 +55,6 @@ export interface ExporterProcess extends AsyncDisposable {
   kill(signal?: Deno.Signal): void;
 }
 
-/** The flags that choose where the libraries come from; see scripts/setup.ts. */
-export function setupFlags(): string[] {
-  return Deno.readTextFileSync(`${ROOT}.setup/flags`).trim().split(/\s+/).filter(Boolean);
-}
-
 /** The permission flags of an exporter's task, with its fixed port widened to any. */
 export function testPermissions(name: keyof typeof MANIFESTS): string[] {
   return denoFlags(MANIFESTS[name]).map((flag) => flag.replace(/(--allow-net=)0\.0\.0\.0:\d+/, "$10.0.0.0"));
@@ -76,7 +72,7 @@ export async function startExporter(
     ...prefix,
     Deno.execPath(),
     "run",
-    ...setupFlags(),
+    ...libraryFlags("tests"),
     ...permissions,
     script,
     ...(hasPort ? [] : ["--port=0"]),
