@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
-import { compileExporter } from "../scripts/compile.ts";
+import { CATALOG } from "../exporters/catalog.ts";
+import { compileAll } from "../scripts/compile.ts";
 import { ROOT } from "../tests/support/exporter_process.ts";
 import { type Findings, median, memory, type Row, startTarget, stopTarget, versionOf } from "./harness.ts";
 
@@ -61,8 +61,9 @@ export async function bench(): Promise<Findings> {
     await Deno.mkdir(`${ROOT}${FOLDER}`, { recursive: true });
     rows["bare Deno.serve"] = await measure("bare", await compileBareServer(), [String(PORT), "1000"]);
     let version = "";
-    for (const [name, { artifact }] of Object.entries(CATALOG)) {
-      const executable = `${ROOT}${await compileExporter(name as ExporterName, { folder: FOLDER })}`;
+    await compileAll({ folder: FOLDER });
+    for (const { artifact } of Object.values(CATALOG)) {
+      const executable = `${ROOT}${FOLDER}/${artifact}`;
       rows[artifact] = await measure(artifact, executable, [`--port=${PORT}`]);
       version = await versionOf(executable, "--version");
     }

@@ -7,7 +7,7 @@
  */
 import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
 import { DENO_FLAGS, denoFlags } from "../lib/command_line.ts";
-import { bundleExporter } from "../scripts/compile.ts";
+import { bundleExporter } from "../scripts/compile/bundle.ts";
 import { exporterCommand } from "../scripts/start.ts";
 import { openPosts, report } from "./ffmpeg_clients.ts";
 import {

@@ -21,9 +21,12 @@ import {
   UsageError,
 } from "./options.ts";
 
-/** Flags of every Deno that runs an exporter: V8 makes do with half the memory, and nobody is asked anything. */
+/**
+ * Flags of every Deno that runs an exporter: V8 makes do with half the memory and with none that is writable and
+ * executable, and nobody is asked anything.
+ */
 export const DENO_FLAGS: readonly string[] = [
-  "--v8-flags=--optimize-for-size,--max-semi-space-size=4",
+  "--v8-flags=--optimize-for-size,--max-semi-space-size=4,--jitless",
   "--no-prompt",
 ];
 

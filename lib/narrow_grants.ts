@@ -2,8 +2,8 @@
  * What a compiled exporter does before anything else: it narrows the permissions that were compiled in to
  * those that its command line asks for.
  *
- * A compiled program cannot be given permissions when it starts, and whoever starts it chooses port, address
- * and paths. So these are compiled in wide, and revoked before the first library is loaded but the one that reads
+ * A compiled program cannot be granted permissions when it starts, and one executable is several exporters, whose user
+ * chooses port, address and paths. So these are compiled in wide, and revoked before the first library is loaded but the one that reads
  * the command line; from then on the program holds what `deno run` would have given it.
  *
  * @module
@@ -32,13 +32,21 @@ export function wideGrants(manifest: Manifest, args: readonly string[] = []): Gr
   ]);
 }
 
-/** Narrows this process's permissions to what `args` ask for, or ends it with a sentence and exit code 2. */
-export function narrowGrants(manifest: Manifest, args: readonly string[]): void {
+/**
+ * Narrows this process's permissions to what `args` ask for, or ends it with a sentence and exit code 2. It may have
+ * been granted what any of `exporters` needs.
+ */
+export function narrowGrants(
+  manifest: Manifest,
+  args: readonly string[],
+  exporters: readonly Manifest[] = [manifest],
+): void {
   const usual = permissionDescriptors(usualGrants(manifest));
+  const granted = permissionDescriptors(mergeGrants(exporters.map(usualGrants)));
   const wanted = permissionDescriptors(grantsOrExit(manifest, args));
   // The exporter itself reports a missing default grant, where it needs it.
   const usualNames = new Set(usual.map(describe));
-  const missing = retainPermissions(wanted, usual).map(describe).filter((grant) => !usualNames.has(grant));
+  const missing = retainPermissions(wanted, granted).map(describe).filter((grant) => !usualNames.has(grant));
   if (missing.length === 0) return;
   exit(
     manifest,

@@ -36,13 +36,16 @@ export function retainPermissions(
   keep: readonly Deno.PermissionDescriptor[],
   granted: readonly Deno.PermissionDescriptor[] = [],
 ): Deno.PermissionDescriptor[] {
+  const kept = keep.map(asKnown);
   // Requested, a part of a wider grant becomes a grant of its own, which stays when the wider one is revoked.
-  const missing = keep.filter((descriptor) => !request(descriptor));
-  for (const descriptor of [...granted, ...WIDE]) {
-    if (!keep.some((kept) => isWithin(descriptor, kept))) revoke(descriptor);
+  const missing = keep.filter((_, index) => !request(kept[index]));
+  for (const descriptor of [...granted, ...WIDE].map(asKnown)) {
+    if (descriptor && !kept.some((each) => each && isWithin(descriptor, each))) {
+      Deno.permissions.revokeSync(descriptor);
+    }
   }
-  const kept = new Set(keep.map(({ name }) => name));
-  for (const name of NAMES) if (!kept.has(name)) revoke({ name });
+  const keptNames = new Set(keep.map(({ name }) => name));
+  for (const name of NAMES) if (!keptNames.has(name)) Deno.permissions.revokeSync({ name });
   return missing;
 }
 
@@ -53,25 +56,20 @@ export function refusalOf(error: unknown): "flag" | "system" | undefined {
   return undefined;
 }
 
-function request(descriptor: Deno.PermissionDescriptor): boolean {
-  return onKnown(descriptor, (known) => Deno.permissions.requestSync(known).state === "granted") ?? true;
+/** A descriptor that nothing can be asked about, such as a malformed port, counts as granted: the flags report it. */
+function request(descriptor: Deno.PermissionDescriptor | undefined): boolean {
+  return descriptor === undefined || Deno.permissions.requestSync(descriptor).state === "granted";
 }
 
-function revoke(descriptor: Deno.PermissionDescriptor): void {
-  onKnown(descriptor, (known) => Deno.permissions.revokeSync(known));
-}
-
-/** Calls with a descriptor that this Deno can parse; nothing is called, nor can be granted, where there is none. */
-function onKnown<T>(
-  descriptor: Deno.PermissionDescriptor,
-  call: (descriptor: Deno.PermissionDescriptor) => T,
-): T | undefined {
+/** The descriptor as this Deno knows it, or undefined where it can parse none. */
+function asKnown(descriptor: Deno.PermissionDescriptor): Deno.PermissionDescriptor | undefined {
   try {
-    return call(descriptor);
+    Deno.permissions.querySync(descriptor);
+    return descriptor;
   } catch (error) {
     if (!(error instanceof TypeError || error instanceof URIError)) throw error;
     if (descriptor.name !== "net" || !descriptor.host?.startsWith("unix:")) return undefined;
-    return call({ name: "net", host: UNIX_BEFORE_2_9 });
+    return { name: "net", host: UNIX_BEFORE_2_9 };
   }
 }
 

@@ -2,24 +2,22 @@
 import { assertEquals } from "@std/assert";
 import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
 import { denoFlags } from "../lib/command_line.ts";
+import { permissionFlags } from "../lib/grants.ts";
+import { FLAGS_OF_ALL, wideGrantsOfAll } from "../scripts/compile.ts";
+import { bundleAll } from "../scripts/compile/bundle.ts";
 import { Audit, covers, grantsOf, type Use } from "./support/audit.ts";
 import { makeCertificates } from "./support/certificates.ts";
-import { eventually, startExporter } from "./support/exporter_process.ts";
+import { testCompiled } from "./support/compiled.ts";
+import { eventually, ROOT, startExporter } from "./support/exporter_process.ts";
 import type { PermissionStates } from "./support/probes/probe.ts";
 import { needs, needsRoot } from "./support/programs.ts";
-import { CpuRig } from "./support/rigs/cpu.ts";
-import { DockerRig } from "./support/rigs/docker.ts";
-import { FfmpegRig } from "./support/rigs/ffmpeg.ts";
-import { GpuRig } from "./support/rigs/gpu.ts";
-import { assertFollows, type Rig, type RigFactory, sourceHealth } from "./support/rigs/rig.ts";
+import { RIGS, withCompiledRigs } from "./support/rigs/all.ts";
+import { assertFollows, type Rig, sourceHealth } from "./support/rigs/rig.ts";
 
-const RIGS: Readonly<Record<ExporterName, { create: RigFactory; programs: string[] }>> = {
-  cpu: { create: CpuRig.create, programs: [] },
-  gpu: { create: GpuRig.create, programs: ["cc"] },
-  ffmpeg: { create: FfmpegRig.create, programs: [] },
-  docker: { create: DockerRig.create, programs: [] },
-};
 const NAMES = Object.keys(CATALOG) as ExporterName[];
+
+/** What any exporter's task grants. */
+const ALL_GRANTS = NAMES.flatMap((name) => grantsOf(denoFlags(CATALOG[name])));
 
 /** What the design lets an exporter keep while it serves: a part of what it was started with. */
 const KEPT: Readonly<Record<ExporterName, (grant: Use) => boolean>> = {
@@ -83,10 +81,76 @@ function exists(path: string): boolean {
   }
 }
 
+/** While it serves, it has of what was granted what it may keep, and nothing else. */
+async function assertKeeps(name: ExporterName, rig: Rig, granted: readonly Use[]): Promise<void> {
+  const grants = granted.filter(({ permission }) => permission !== "env");
+  const query = new URLSearchParams(grants.map(({ permission, value }) => [permission, value]));
+  const states: PermissionStates = await (await fetch(`${rig.exporter.url}/permissions?${query}`)).json();
+  const kept = grantsOf(rig.exporter.flags).filter(KEPT[name])
+    .map(({ permission, value }) => `${permission} ${value}`).filter((key) => key in states);
+  assertEquals(Object.keys(states).filter((key) => states[key] === "granted").sort(), kept.sort());
+}
+
 async function stop(rig: Pick<Rig, "exporter">): Promise<void> {
   rig.exporter.kill("SIGTERM");
   assertEquals(await rig.exporter.exitCode, 0, rig.exporter.stderr());
 }
+
+testCompiled(
+  "the executable keeps under each name what that exporter may keep, and nothing else",
+  async (t) => {
+    const modules = Object.fromEntries(NAMES.map((name) => [name, `tests/support/probes/${name}.ts`]));
+    await withCompiledRigs(modules, async (create) => {
+      for (const name of NAMES) {
+        await t.step(name, async () => {
+          await using rig = await create(name);
+          await assertFollows(rig);
+          await assertKeeps(name, rig, [...ALL_GRANTS, ...grantsOf(rig.exporter.flags)]);
+          await stop(rig);
+        });
+      }
+    });
+  },
+);
+
+Deno.test({
+  name:
+    "the executable's code uses under each name what that exporter is granted, and is granted what it uses",
+  ...needs("cc"),
+  fn: async (t) => {
+    const folder = `dist/test-${crypto.randomUUID()}`;
+    const script = await bundleAll({ folder });
+    const sockets = `${ROOT}${folder}/docker`;
+    // Run by Deno, as compiled programs write no audit.
+    const run = [
+      ...[Deno.execPath(), "run", "--no-config", "--no-lock"],
+      ...FLAGS_OF_ALL,
+      ...permissionFlags(
+        wideGrantsOfAll(new Map([["docker", [`--docker-host=unix://${sockets}/docker.sock`]]])),
+      ),
+      script,
+    ];
+    try {
+      for (const name of NAMES) {
+        await t.step(name, async () => {
+          using audit = new Audit();
+          await using rig = await RIGS[name].create({
+            command: [...run, name],
+            folder: sockets,
+            env: audit.env,
+          });
+          await live(rig);
+          await stop(rig);
+          // Deno looks for packages beside bundled CommonJS, is refused and goes on.
+          const uses = audit.uses().filter(({ value }) => !value.endsWith("/node_modules"));
+          assertSame(uses, grantsOf(rig.exporter.flags));
+        });
+      }
+    } finally {
+      await Deno.remove(`${ROOT}${folder}`, { recursive: true });
+    }
+  },
+});
 
 for (const name of NAMES) {
   const { create, programs } = RIGS[name];
@@ -137,11 +201,7 @@ for (const name of NAMES) {
     fn: async () => {
       await using rig = await create({ script: `tests/support/probes/${name}.ts` });
       await assertFollows(rig);
-      const grants = grantsOf(rig.exporter.flags).filter(({ permission }) => permission !== "env");
-      const query = new URLSearchParams(grants.map(({ permission, value }) => [permission, value]));
-      const states: PermissionStates = await (await fetch(`${rig.exporter.url}/permissions?${query}`)).json();
-      const kept = grants.filter(KEPT[name]).map(({ permission, value }) => `${permission} ${value}`);
-      assertEquals(Object.keys(states).filter((key) => states[key] === "granted").sort(), kept.sort());
+      await assertKeeps(name, rig, grantsOf(rig.exporter.flags));
     },
   });
 }
@@ -155,7 +215,7 @@ Deno.test({
     const config = `${certificates.folder}/web.yml`;
     await Deno.writeTextFile(config, `tls_server_config: { cert_file: ${cert}, key_file: ${key} }\n`);
     using audit = new Audit();
-    await using rig = await CpuRig.create({ env: audit.env, args: [`--web.config.file=${config}`] });
+    await using rig = await RIGS.cpu.create({ env: audit.env, args: [`--web.config.file=${config}`] });
     const { success } = await new Deno.Command("curl", {
       args: [
         "--silent",

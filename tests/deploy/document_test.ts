@@ -39,7 +39,7 @@ testCompiled("DEPLOYMENT.md: what is compiled works as it is written", async (t)
       outputs.push(await runBlock(script));
     });
   }
-  assertStringIncludes(outputs[0] ?? "", "cpu-exporter: OK");
+  assertStringIncludes(outputs[0] ?? "", "worker-exporters: OK");
 });
 
 Deno.test({

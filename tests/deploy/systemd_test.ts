@@ -1,7 +1,7 @@
 /** DEPLOYMENT.md on a worker: from an archive to running services by its own commands, and what they survive. */
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CATALOG } from "../../exporters/catalog.ts";
-import { compileExporter } from "../../scripts/compile.ts";
+import { compileAll } from "../../scripts/compile.ts";
 import { DockerEngine } from "../support/docker_engine.ts";
 import { runScript, testedBlocks } from "../support/document.ts";
 import { eventually, ROOT } from "../support/exporter_process.ts";
@@ -89,11 +89,9 @@ testOnBox("DEPLOYMENT.md leads from an archive to services that survive kill -9 
 
   await t.step("from inside of a service nothing gets out", async () => {
     const folder = `dist/test-${crypto.randomUUID()}`;
-    const program = await compileExporter("cpu", { folder, module: "tests/support/escape_program.ts" });
-    await runScript(`install -m 755 ${program} ${box.root}/usr/local/bin/cpu-exporter.new; rm -r ${folder}`);
-    await box.run(
-      "mv /usr/local/bin/cpu-exporter.new /usr/local/bin/cpu-exporter; systemctl restart cpu-exporter",
-    );
+    const program = await compileAll({ folder, modules: { cpu: "tests/support/escape_program.ts" } });
+    await runScript(`install -m 755 ${program} ${box.root}/usr/local/bin/escape; rm -r ${folder}`);
+    await box.run("ln -sfn escape /usr/local/bin/cpu-exporter; systemctl restart cpu-exporter");
     const results = await eventually(async () => await (await fetch("http://127.0.0.1:9510/escape")).json());
     assertEquals(Object.values(results).filter((result) => result === "succeeded"), []);
   });

@@ -1,6 +1,6 @@
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { CATALOG, type ExporterName } from "../../exporters/catalog.ts";
-import { startCompiled, testCompiled, withCompiled } from "../support/compiled.ts";
+import { startCompiled, testCompiled, withCompiled, withCompiledExact } from "../support/compiled.ts";
 import { ROOT, startExporter } from "../support/exporter_process.ts";
 
 const ESCAPE_PROGRAM = "tests/support/escape_program.ts";
@@ -26,36 +26,24 @@ Deno.test("an exporter from its source cannot read, write, connect, listen, spaw
 });
 
 testCompiled("a compiled exporter cannot read, write, connect, listen, spawn or load", async (t) => {
-  for (const exact of [false, true]) {
-    const args = exact ? ["--port=0"] : [];
-    await withCompiled("cpu", { module: ESCAPE_PROGRAM, exact, args }, async (executable) => {
-      await t.step(exact ? "with its task's permissions" : "with permissions that it narrows", async () => {
-        await using exporter = await startCompiled(executable);
-        await assertNoEscape(exporter.url);
-        assertEquals(await exporter.stop(), 0);
-      });
-    });
-  }
-});
-
-testCompiled("a compiled exporter takes another port, address and folder", async () => {
-  await withCompiled("cpu", {}, async (executable) => {
-    for (const host of ["127.0.0.1", "0.0.0.0"]) {
-      await using exporter = await startCompiled(executable, [
-        `--host=${host}`,
-        `--powercap=${ROOT}exporters`,
-      ]);
-      const health = await (await fetch(`${exporter.url}/health`)).json();
-      // It could look there, and found no powercap tree.
-      assertEquals(/permission/.test(JSON.stringify(health)), false, JSON.stringify(health));
-    }
+  const modules = { cpu: ESCAPE_PROGRAM };
+  const check = async (executable: string): Promise<void> => {
+    await using exporter = await startCompiled(executable);
+    await assertNoEscape(exporter.url);
+    assertEquals(await exporter.stop(), 0);
+  };
+  await t.step("with the permissions of all exporters, which it narrows", async () => {
+    await withCompiled({ modules }, async (executable) => await check(linkOf(executable, "cpu")));
+  });
+  await t.step("with its task's permissions", async () => {
+    await withCompiledExact("cpu", { modules, args: ["--port=0"] }, check);
   });
 });
 
 testCompiled(
   "a program that was compiled for its task alone says how to compile for other flags",
   async () => {
-    await withCompiled("cpu", { exact: true }, async (executable) => {
+    await withCompiledExact("cpu", {}, async (executable) => {
       const { code, stderr } = await new Deno.Command(executable, { args: ["--powercap=/srv/p"] }).output();
       assertEquals(code, 2);
       assertStringIncludes(
@@ -66,54 +54,64 @@ testCompiled(
   },
 );
 
-testCompiled("a compiled exporter ends with 2 and a sentence over wrong flags", async () => {
-  await withCompiled("cpu", {}, async (executable) => {
-    const wrong: [string[], string][] = [
-      [["--powercap="], "its value is missing"],
-      [["--", "--powercap=/"], "no such flag"],
-      [["/etc"], "only flags are taken"],
-    ];
-    for (const [args, sentence] of wrong) {
-      const { code, stderr } = await new Deno.Command(executable, { args }).output();
-      const text = new TextDecoder().decode(stderr);
-      assertEquals([code, text.startsWith("cpu-exporter: Cannot use")], [2, true], text);
-      assertStringIncludes(text, sentence);
-    }
-  });
-});
+testCompiled(
+  "the executable is each exporter, by the name it is called by or its first argument",
+  async (t) => {
+    await withCompiled({}, async (executable) => {
+      await t.step("alone, it explains itself", async () => {
+        assertMatch(await output(executable, "--version"), /^worker-exporters \d+\.\d+\.\d+ \(deno .*\)\n$/);
+        const help = await output(executable, "--help");
+        for (const { artifact, port } of Object.values(CATALOG)) {
+          assertStringIncludes(help, `on port ${port}; the same as ${artifact}`);
+        }
+        for (const args of [[], ["tpu"]]) {
+          const { code, stderr } = await new Deno.Command(executable, { args }).output();
+          assertEquals(code, 2);
+          assertStringIncludes(
+            new TextDecoder().decode(stderr),
+            "the first argument must be one of cpu, gpu, ffmpeg, docker",
+          );
+        }
+      });
 
-testCompiled("a compiled exporter takes its port from the environment", async () => {
-  await withCompiled("cpu", {}, async (executable) => {
-    const child = new Deno.Command(executable, {
-      env: { CPU_EXPORTER_PORT: "0" },
-      stdout: "piped",
-      stderr: "null",
-    }).spawn();
-    const stdout = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
-    const { port } = JSON.parse((await stdout.read()).value ?? "");
-    assertEquals(await (await fetch(`http://127.0.0.1:${port}/-/ready`)).text(), "Ready\n");
-    child.kill("SIGTERM");
-    assertEquals((await child.status).code, 0);
-    await stdout.cancel();
-  });
-});
+      for (const name of Object.keys(CATALOG) as ExporterName[]) {
+        await t.step(`${name}, by its link`, async () => {
+          const link = linkOf(executable, name);
+          assertMatch(await output(link, "--version"), new RegExp(`^${CATALOG[name].artifact} \\d+\\.\\d+`));
+          assertStringIncludes(await output(link, "--help"), `Usage: ${CATALOG[name].artifact} [FLAGS]`);
+          await using exporter = await startCompiled(link);
+          assertStringIncludes(await (await fetch(`${exporter.url}/metrics`)).text(), `exporter="${name}"`);
+        });
 
-testCompiled("every exporter compiles, names itself and explains its flags", async (t) => {
-  for (const name of Object.keys(CATALOG) as ExporterName[]) {
-    await t.step(name, async () => {
-      await withCompiled(name, {}, async (executable) => {
-        const version = await new Deno.Command(executable, { args: ["--version"] }).output();
-        const text = new TextDecoder().decode(version.stdout);
-        assertEquals(
-          new RegExp(`^${CATALOG[name].artifact} \\d+\\.\\d+\\.\\d+ \\(deno .*`).test(text),
-          true,
-          text,
-        );
-        const help = await new Deno.Command(executable, { args: ["--help"] }).output();
-        assertEquals(help.code, 0);
-        await using exporter = await startCompiled(executable);
-        assertStringIncludes(await (await fetch(`${exporter.url}/metrics`)).text(), "exporter_build_info");
+        await t.step(`${name}, by its argument`, async () => {
+          assertEquals(
+            await output(executable, name, "--version"),
+            await output(linkOf(executable, name), "--version"),
+          );
+          await using exporter = await startCompiled(executable, [name]);
+          assertStringIncludes(await (await fetch(`${exporter.url}/metrics`)).text(), `exporter="${name}"`);
+        });
+      }
+
+      await t.step("it takes another port, address and folder", async () => {
+        for (const host of ["127.0.0.1", "0.0.0.0"]) {
+          const flags = [`--host=${host}`, `--powercap=${ROOT}exporters`];
+          await using exporter = await startCompiled(linkOf(executable, "cpu"), flags);
+          const health = await (await fetch(`${exporter.url}/health`)).json();
+          // It could look there, and found no powercap tree.
+          assertEquals(/permission/.test(JSON.stringify(health)), false, JSON.stringify(health));
+        }
       });
     });
-  }
-});
+  },
+);
+
+function linkOf(executable: string, name: ExporterName): string {
+  return executable.replace(/[^/]*$/, CATALOG[name].artifact);
+}
+
+async function output(executable: string, ...args: string[]): Promise<string> {
+  const { code, stdout, stderr } = await new Deno.Command(executable, { args }).output();
+  assertEquals(code, 0, new TextDecoder().decode(stderr));
+  return new TextDecoder().decode(stdout);
+}

@@ -33,7 +33,9 @@ export interface StartOptions {
   permissions?: string[];
   /** The module to run, relative to the project's folder. @default the exporter's own */
   script?: string;
-  /** Words before `deno`: `["setpriv", "--reuid=65534"]`. */
+  /** What to run in place of Deno and the module, such as a compiled exporter. */
+  command?: readonly string[];
+  /** Words before that: `["setpriv", "--reuid=65534"]`. */
   prefix?: string[];
   /** Environment variables to add. */
   env?: Record<string, string>;
@@ -70,11 +72,7 @@ export async function startExporter(
   const hasPort = args.some((arg) => /^--(?:port|web\.listen-address)/.test(arg));
   const words = [
     ...prefix,
-    Deno.execPath(),
-    "run",
-    ...libraryFlags("tests"),
-    ...permissions,
-    script,
+    ...options.command ?? [Deno.execPath(), "run", ...libraryFlags("tests"), ...permissions, script],
     ...(hasPort ? [] : ["--port=0"]),
     ...args,
   ];

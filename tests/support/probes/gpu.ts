@@ -3,7 +3,11 @@
  *
  * @module
  */
-import { PROGRAM } from "../../../exporters/gpu/main.ts";
-import { runProbe } from "./probe.ts";
+import { PROGRAM as EXPORTER } from "../../../exporters/gpu/main.ts";
+import { runExporter } from "../../../lib/exporter.ts";
+import { withProbes } from "./probe.ts";
 
-if (import.meta.main) await runProbe(PROGRAM);
+/** The exporter with the page. */
+export const PROGRAM = withProbes(EXPORTER);
+
+if (import.meta.main) Deno.exit(await runExporter(PROGRAM, Deno.args));

@@ -1,10 +1,9 @@
 /**
- * Runs an exporter with two pages more: `/permissions`, what it may do while it serves, and `/memory`, what of its
+ * Gives an exporter two pages more: `/permissions`, what it may do while it serves, and `/memory`, what of its
  * memory is in use once all garbage is collected (with `--v8-flags=--expose-gc`).
  *
  * @module
  */
-import { runExporter } from "../../../lib/exporter.ts";
 import type { Exporter, ExporterContext, ExporterProgram } from "../../../lib/program.ts";
 import type { Flags, ParsedFlags } from "../../../lib/options.ts";
 
@@ -13,8 +12,8 @@ const NAMES = ["run", "read", "write", "net", "env", "sys", "ffi", "import"] as 
 /** What `/permissions` answers: the state of each permission as a whole, and those asked for by `?read=/tmp`. */
 export type PermissionStates = Readonly<Record<string, Deno.PermissionState>>;
 
-/** Runs the exporter until it is told to stop, and ends the process. */
-export async function runProbe<F extends Flags>(program: ExporterProgram<F>): Promise<never> {
+/** The exporter with the two pages. */
+export function withProbes<F extends Flags>(program: ExporterProgram<F>): ExporterProgram<F> {
   const start = async (options: ParsedFlags<F>, context: ExporterContext): Promise<Exporter> => {
     const exporter = await program.start(options, context);
     return {
@@ -31,7 +30,7 @@ export async function runProbe<F extends Flags>(program: ExporterProgram<F>): Pr
       },
     };
   };
-  Deno.exit(await runExporter({ ...program, start }, Deno.args));
+  return { ...program, start };
 }
 
 /** Bytes that JavaScript holds, outside of V8's heap too. */
@@ -43,7 +42,9 @@ function memoryInUse(): number {
 
 function states(asked: URLSearchParams): PermissionStates {
   const whole = NAMES.map((name) => [name, { name } as Deno.PermissionDescriptor] as const);
-  const single = [...asked].map(([name, value]) => [`${name} ${value}`, describe(name, value)] as const);
+  const single = [...asked].filter(([, value]) => knowsUnixGrants() || !value.startsWith("unix:")).map((
+    [name, value],
+  ) => [`${name} ${value}`, describe(name, value)] as const);
   return Object.fromEntries(
     [...whole, ...single].map(([key, descriptor]) => [key, Deno.permissions.querySync(descriptor).state]),
   );
@@ -59,4 +60,10 @@ function describe(name: string, value: string): Deno.PermissionDescriptor {
       return { name, host: value };
   }
   throw new RangeError(`"${name}" cannot be asked for`);
+}
+
+/** Before 2.9, Deno has one permission for all sockets. */
+function knowsUnixGrants(): boolean {
+  const [major = 0, minor = 0] = Deno.version.deno.split(".").map(Number);
+  return major > 2 || minor >= 9;
 }

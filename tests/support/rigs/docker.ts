@@ -31,7 +31,8 @@ export class DockerRig implements Rig {
 
   /** Starts it; the engine is read five times a second. */
   static async create(options: RigOptions = {}): Promise<DockerRig> {
-    const folder = await Deno.makeTempDir({ prefix: "docker-test-" });
+    const folder = options.folder ?? await Deno.makeTempDir({ prefix: "docker-test-" });
+    await Deno.mkdir(folder, { recursive: true });
     await Deno.chmod(folder, 0o755);
     const socketPath = `${folder}/docker.sock`;
     const engine = new SimulatedEngine({ socketPath, cgroup: 2 });

@@ -15,11 +15,13 @@ import { type Family, parseExposition } from "../exposition_parser.ts";
 import { promtoolCheck } from "../promtool.ts";
 
 /** How to start a rig. */
-export interface RigOptions extends Pick<StartOptions, "prefix" | "env" | "script"> {
+export interface RigOptions extends Pick<StartOptions, "prefix" | "env" | "script" | "command"> {
   /** Flags of the exporter, after those that lead it to the rig's source. */
   args?: string[];
   /** Flags of V8, beside those of the task: `--max-old-space-size=64`. */
   v8?: string;
+  /** Where the source goes, for those that have a folder. @default a temporary one */
+  folder?: string;
   /** The source is not there when the exporter starts. */
   absent?: boolean;
 }
@@ -66,6 +68,7 @@ export function startOnRig(
     ...(options.prefix && { prefix: options.prefix }),
     ...(options.env && { env: options.env }),
     ...(options.script && { script: options.script }),
+    ...(options.command && { command: options.command }),
   });
 }
 
