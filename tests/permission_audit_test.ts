@@ -10,6 +10,8 @@ import { makeCertificates } from "./support/certificates.ts";
 import { testCompiled } from "./support/compiled.ts";
 import { eventually, ROOT, startExporter } from "./support/exporter_process.ts";
 import type { PermissionStates } from "./support/probes/probe.ts";
+import { ProcessTree } from "./support/process_tree.ts";
+import { FfmpegRig } from "./support/rigs/ffmpeg.ts";
 import { needs, needsRoot } from "./support/programs.ts";
 import { RIGS, withCompiledRigs } from "./support/rigs/all.ts";
 import { assertFollows, type Rig, sourceHealth } from "./support/rigs/rig.ts";
@@ -205,6 +207,28 @@ for (const name of NAMES) {
     },
   });
 }
+
+Deno.test({
+  name: "--processes adds the folder that it names to what the ffmpeg exporter may read, and nothing else",
+  fn: async () => {
+    using tree = new ProcessTree();
+    tree.set(10);
+    using audit = new Audit();
+    await using rig = await FfmpegRig.create({ env: audit.env, args: [`--processes=${tree.path}`] });
+    await live(rig);
+    await stop(rig);
+    const granted = grantsOf(rig.exporter.flags);
+    const added = { permission: "read", value: tree.path };
+    assertSame(granted.filter(({ value }) => value === tree.path), [added]);
+    assertSame(audit.uses(), granted);
+    const without = denoFlags(CATALOG.ffmpeg, [
+      "--host=127.0.0.1",
+      "--port=0",
+      `--progress-dir=${rig.folder}`,
+    ]);
+    assertSame([...grantsOf(without), added], granted);
+  },
+});
 
 Deno.test({
   name: "a web configuration adds the files that it names to what an exporter may read, and nothing else",

@@ -33,12 +33,16 @@ export function joinJobs({ board, processes, ageMs }: JoinOptions): Map<EncoderP
   const byPid = Map.groupBy(free, ({ pid }) => pid);
   const byInnerPid = Map.groupBy(free, ({ innerPid }) => innerPid);
   const byDigest = Map.groupBy(free, ({ command }) => command.digest);
+  const served = new Set(joined.values());
   for (const job of board.jobs()) {
-    const candidates = candidatesOf(job, { byPid, byInnerPid, byDigest })
+    if (served.has(job)) continue;
+    const jobAgeMs = board.nowMs() - job.startedMs;
+    const [nearest] = candidatesOf(job, { byPid, byInnerPid, byDigest })
       .filter((process) => !joined.has(process) && canHave(job, process))
-      .filter((process) => ageMs(process) > board.nowMs() - job.startedMs - AGE_TOLERANCE_MS);
-    const nearest = candidates.sort((left, right) => ageMs(left) - ageMs(right))[0];
-    if (nearest) join(joined, job, nearest);
+      .map((process) => ({ process, excessMs: ageMs(process) - jobAgeMs }))
+      .filter(({ process, excessMs }) => job.process === process || excessMs > -AGE_TOLERANCE_MS)
+      .sort((left, right) => Math.abs(left.excessMs) - Math.abs(right.excessMs));
+    if (nearest) join(joined, job, nearest.process);
   }
   return joined;
 }

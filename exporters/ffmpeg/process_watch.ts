@@ -4,7 +4,7 @@
  * @module
  */
 import type { Collection, Collector, Problem } from "../../lib/collector.ts";
-import { type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
+import { Snapshot } from "../../lib/exposition.ts";
 import { refusalOf } from "../../lib/permissions.ts";
 import { type EncoderProcess, PROCESS_STATES } from "./encoder_process.ts";
 import type { Job } from "./job.ts";
@@ -13,10 +13,12 @@ import { joinJobs } from "./process_jobs.ts";
 import { PROCESS_METRICS } from "./process_metrics.ts";
 import { ProcessTable } from "./process_table.ts";
 
-/** Time from one look to the next, in milliseconds, where looks are short. */
-export const LOOK_PERIOD_MS = 1_000;
+/** Least and most time from one look to the next, in milliseconds. */
+const LOOK_PERIODS_MS = [1_000, 4_000] as const;
 /** A look may take one in so many parts of the time: a machine with 10,000 processes is looked at less often. */
 const COST_SHARE = 30;
+/** What a look takes is the shortest of so many: on a busy machine, most of a long one was waiting. */
+const LOOKS_MEASURED = 5;
 /** A look that was taken within this time is fresh enough for a scrape, in milliseconds. */
 const FRESH_MS = 100;
 /** A job that advanced within this time does not wait, in milliseconds. */
@@ -34,7 +36,6 @@ export interface ProcessWatchOptions {
 /** Watches processes. */
 export class ProcessWatch implements Collector {
   readonly source = "processes";
-  readonly metrics: readonly MetricDefinition[] = Object.values(PROCESS_METRICS);
   readonly #board: JobBoard;
   readonly #path: string;
   readonly #table: ProcessTable;
@@ -42,7 +43,8 @@ export class ProcessWatch implements Collector {
   #problems: readonly Problem[] = [];
   #isReadable = false;
   #lookedMs = -Infinity;
-  #tookMs = 0;
+  /** How long the last looks took, in milliseconds. */
+  readonly #tookMs: number[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** A tree that was not looked at yet. */
@@ -60,7 +62,8 @@ export class ProcessWatch implements Collector {
   /** Looks now and then periodically. */
   start(): void {
     this.look();
-    const periodMs = Math.max(LOOK_PERIOD_MS, COST_SHARE * this.#tookMs);
+    const [least, most] = LOOK_PERIODS_MS;
+    const periodMs = Math.min(Math.max(least, this.#affordableMs), most);
     this.#timer = setTimeout(() => this.start(), periodMs);
   }
 
@@ -89,12 +92,18 @@ export class ProcessWatch implements Collector {
       for (const job of this.#jobs.values()) if (job.process?.goneMs === undefined) job.process = undefined;
       this.#jobs.clear();
     }
-    this.#tookMs = performance.now() - startedMs;
+    this.#tookMs.unshift(performance.now() - startedMs);
+    this.#tookMs.length = Math.min(this.#tookMs.length, LOOKS_MEASURED);
+  }
+
+  /** Time between two looks that keeps their cost within its share, in milliseconds. */
+  get #affordableMs(): number {
+    return COST_SHARE * Math.min(...this.#tookMs);
   }
 
   /** Publishes the processes; looks first if the last look is old and looks are short. */
   collect(): Collection {
-    const freshMs = Math.max(FRESH_MS, COST_SHARE * this.#tookMs);
+    const freshMs = Math.max(FRESH_MS, this.#affordableMs);
     if (this.#board.nowMs() - this.#lookedMs > freshMs) this.look();
     const snapshot = new Snapshot();
     if (this.#isReadable) this.#addAll(snapshot);
