@@ -6,6 +6,7 @@
  */
 import { load } from "js-yaml";
 import { CATALOG } from "../../exporters/catalog.ts";
+import { ENCODER_METRICS } from "../../exporters/ffmpeg/encoder_metrics.ts";
 import { SELF_METRICS } from "../../lib/self_metrics.ts";
 import { ROOT } from "./exporter_process.ts";
 import { namesOf } from "./promql.ts";
@@ -57,6 +58,9 @@ export function knownMetrics(): Map<string, KnownMetric> {
       for (const line of Deno.readTextFileSync(`${folder}/${file}`).split("\n")) addSample(known, line, name);
     }
   }
+  // Of a job that fell back no golden page has one.
+  const { name, labels } = ENCODER_METRICS.fallback;
+  addSample(known, `${name}{${labels.map((label) => `${label}=""`).join()}} 1`, "ffmpeg");
   for (const name of Object.keys(CATALOG)) {
     for (const metric of TARGET_METRICS) addSample(known, `${metric} 1`, name);
   }
