@@ -42,7 +42,7 @@ export class JobCollector implements Collector {
     for (const job of jobs) {
       const state = job.state(nowMs, board.stallAfterMs);
       states[state]++;
-      addJob(snapshot, job, state, nowMs);
+      addJob(snapshot, job, state, board);
     }
     for (const state of JOB_STATES) snapshot.add(WORKER_METRICS.jobs, states[state], { state });
     addTotals(snapshot, intake);
@@ -52,7 +52,8 @@ export class JobCollector implements Collector {
   }
 }
 
-function addJob(snapshot: Snapshot, job: Job, state: JobState, nowMs: number): void {
+function addJob(snapshot: Snapshot, job: Job, state: JobState, board: JobBoard): void {
+  const nowMs = board.nowMs();
   const labels = job.labels.job;
   const { info, targetSpeed } = job.description;
   snapshot.add(JOB_METRICS.info, 1, job.labels.info);
@@ -68,7 +69,7 @@ function addJob(snapshot: Snapshot, job: Job, state: JobState, nowMs: number): v
   snapshot.add(JOB_METRICS.mediaSeconds, counters.mediaSeconds, labels);
   if (job.via !== "exit") {
     snapshot.add(JOB_METRICS.encodingSeconds, job.encodingSeconds(nowMs), labels);
-    snapshot.add(JOB_METRICS.lastAdvance, job.lastAdvanceMs / 1000, labels);
+    snapshot.add(JOB_METRICS.lastAdvance, board.toUnixMs(job.lastAdvanceMs) / 1000, labels);
   }
   if (info.target_speed) snapshot.add(JOB_METRICS.targetSpeed, targetSpeed, labels);
   if (job.outcome === undefined) addRecent(snapshot, job, nowMs);

@@ -43,7 +43,7 @@ export interface IngestOptions {
   readonly from: BlockList;
   readonly log: Logger;
   /** Called before an exit code is noted, to read what its job reported by other ways. */
-  readonly beforeExit?: () => void;
+  readonly beforeExit?: (id: string) => void;
 }
 
 /** What is read of a request; those of fetch have it. */
@@ -62,7 +62,7 @@ export class Ingest {
   readonly #intake: Intake;
   readonly #from: BlockList;
   readonly #log: Logger;
-  readonly #beforeExit: () => void;
+  readonly #beforeExit: (id: string) => void;
   readonly #loggedMs = new Map<RejectReason, number>();
   #open = 0;
   #refused = 0;
@@ -96,7 +96,7 @@ export class Ingest {
     }
     const isAllowed = isInRanges(hostname, this.#from);
     if (!isAllowed) return this.#refuse("address", hostname, body);
-    if (!via) return this.#exit(exit?.[1] ?? "", searchParams.get("code") ?? "");
+    if (!via) return this.#exit(exit?.[1] ?? "", searchParams);
     const id = cleanText(searchParams.get("job_id") ?? "");
     const startedMs = this.#intake.board.nowMs();
     const opening = this.#intake.open({ id, via, description: describeJob(searchParams), startedMs });
@@ -135,14 +135,16 @@ export class Ingest {
     return new Response(`Refused: ${message}\n`, { status });
   }
 
-  async #exit(encodedId: string, code: string): Promise<Response> {
+  async #exit(encodedId: string, parameters: URLSearchParams): Promise<Response> {
     const id = decodeId(encodedId);
+    const code = parameters.get("code") ?? "";
+    const pid = Number(parameters.get("pid") || NaN);
     if (id === "" || !EXIT_CODE_REGEXP.test(code)) {
       const status = STATUS_CODE.BadRequest;
       return new Response('Want "POST /jobs/ID/exit?code=N", with N the exit code\n', { status });
     }
-    this.#beforeExit();
-    const refused = this.#intake.board.exit(id, Number(code));
+    this.#beforeExit(id);
+    const refused = this.#intake.board.exit(id, Number(code), pid > 0 ? pid : undefined);
     return refused
       ? await this.#refuse(refused, id, null)
       : new Response(null, { status: STATUS_CODE.NoContent });

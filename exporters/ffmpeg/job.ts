@@ -7,6 +7,7 @@ import type { Command } from "./command.ts";
 import { completeDescription, describeJob, type JobDescription } from "./job_description.ts";
 import type { ProgressBlock, Quantizer } from "./progress_block.ts";
 import { RateWindow, type Rise } from "./rate_window.ts";
+import { type StartHints, startOfRun } from "./run_time.ts";
 import type { RunError } from "./report_error.ts";
 import type { ReportedEncode } from "./report_header.ts";
 
@@ -35,8 +36,12 @@ export interface JobOptions {
   readonly id: string;
   readonly via: JobVia;
   readonly description: JobDescription;
-  /** When it began, or when it was first heard of; all times are milliseconds since 1970. */
+  /** When it began, or when it was first heard of, in milliseconds by the board's clock, as all times. */
   readonly startedMs: number;
+  /** See {@linkcode StartHints}. */
+  readonly sinceMs?: number | undefined;
+  /** See {@linkcode StartHints}. */
+  readonly bornMs?: number | undefined;
   /** Whether it had begun before anyone listened: what it had done by its first report counts as done elsewhere. */
   readonly isUnderWay?: boolean;
 }
@@ -99,26 +104,29 @@ export class Job {
   outcome: JobOutcome | undefined;
   exitCode: number | undefined;
   exitedMs: number | undefined;
+  /** The process that exited, where that is known. */
+  exitPid: number | undefined;
   /** Whether its source cannot be read now, so that nothing is known about it. */
   isSuspended = false;
   readonly #window = new RateWindow();
   #encodingSeconds = 0;
   readonly #isUnderWay: boolean;
-  /** When it was first heard of. */
-  readonly #heardMs: number;
-  /** Time of the first report of a job that was under way; those of the same time were made earlier. */
+  readonly #startHints: StartHints;
+  /** Time of the first report; others of the same time were made earlier and read at once. */
   #joinedMs: number | undefined;
 
   /** A job that has not reported yet. */
-  constructor({ id, via, description, startedMs, isUnderWay = false }: JobOptions) {
+  constructor(
+    { id, via, description, startedMs, sinceMs, bornMs, isUnderWay = false }: JobOptions,
+  ) {
     this.id = id;
     this.via = via;
     this.own = description;
     this.description = description;
     this.labels = new JobLabels(id, via, description);
-    this.startedMs = startedMs;
+    this.#startHints = { heardMs: startedMs, sinceMs, bornMs };
+    this.startedMs = startOfRun(this.#startHints, undefined, startedMs);
     this.lastAdvanceMs = startedMs;
-    this.#heardMs = startedMs;
     this.#isUnderWay = isUnderWay;
   }
 
@@ -150,10 +158,11 @@ export class Job {
   /** Takes a report and returns by how much each counter rose. */
   accept(block: ProgressBlock, atMs: number): Record<Counter, number> {
     const isFirst = this.lastBlock === undefined;
-    if (isFirst && this.#isUnderWay) this.#joinedMs = atMs;
+    if (isFirst) this.#joinedMs = atMs;
     // A progress file brings all earlier reports at once; the last of them knows best when the encode began.
-    const isEarlier = this.#joinedMs === atMs;
-    if (isEarlier) this.startedMs = Math.min(this.#heardMs, atMs - 1000 * (encodingSecondsOf(block) ?? 0));
+    const isInFile = this.via === "file" && this.#joinedMs === atMs;
+    if (isInFile) this.startedMs = startOfRun(this.#startHints, block, atMs);
+    const isEarlier = this.isJoined(atMs);
     this.lastBlock = block;
     let advanced = isFirst;
     const rises = { frames: 0, duplicatedFrames: 0, droppedFrames: 0, outputBytes: 0, mediaSeconds: 0 };
@@ -166,6 +175,11 @@ export class Job {
     const { frames = NaN, mediaSeconds = NaN, outputBytes = NaN } = this.counters;
     this.#window.add(atMs, { frames, mediaSeconds, outputBytes });
     return rises;
+  }
+
+  /** Whether reports of this time were made before the exporter heard of the job. */
+  isJoined(atMs: number): boolean {
+    return this.#isUnderWay && this.#joinedMs === atMs;
   }
 
   /** Raises a counter and returns by how much. */
@@ -184,9 +198,10 @@ export class Job {
   }
 
   /** Its process has exited. */
-  exit(code: number, atMs: number): void {
+  exit(code: number, atMs: number, pid?: number): void {
     this.exitCode = code;
     this.exitedMs = atMs;
+    this.exitPid = pid;
   }
 
   /** Takes back the end: it was given up, and reports again. */
@@ -203,7 +218,7 @@ export class Job {
   /** What it does now. */
   state(nowMs: number, stallAfterMs: number): JobState {
     if (this.outcome !== undefined) return this.outcome === "ended" ? "ended" : "lost";
-    if (this.process?.goneMs !== undefined) return "lost";
+    if (this.goneMs !== undefined) return "lost";
     if (this.process?.isStopped) return "paused";
     const patienceMs = this.description.stallAfterMs ?? stallAfterMs;
     return nowMs - this.lastAdvanceMs > patienceMs ? "stalled" : "running";
@@ -230,13 +245,4 @@ export class Job {
       quantizer >= 0 && !Object.is(quantizer, -0)
     );
   }
-}
-
-/** How long an encode has run by its own account: its averages are since it began. */
-function encodingSecondsOf(block: ProgressBlock): number | undefined {
-  if (block.encodingSeconds !== undefined) return block.encodingSeconds;
-  const { mediaSeconds, averageSpeed, frames, averageFps } = block;
-  if (mediaSeconds && averageSpeed) return Math.max(0, mediaSeconds / averageSpeed);
-  if (frames && averageFps) return Math.max(0, frames / averageFps);
-  return undefined;
 }

@@ -13,7 +13,7 @@ import { RUN_ERRORS, type RunError } from "./report_error.ts";
 export const ABANDON_AFTER_MS = 3_600_000;
 /** Time that a job's last report has to arrive after its exit code, in milliseconds. */
 const EXIT_GRACE_MS = 2_000;
-/** Within this time a second exit code for a job is the same one sent again, in milliseconds. */
+/** Within this time the same exit code of the same process is the one sent before, in milliseconds. */
 const EXIT_REPEAT_MS = 10_000;
 
 /** Upper bounds of the speed histogram's buckets, in seconds of media per second. */
@@ -37,7 +37,12 @@ export interface JobBoardOptions {
   readonly log: Logger;
   /** A clock that never steps, in milliseconds since 1970. @default {monotonicEpochMs} */
   readonly nowMs?: () => number;
+  /** The system's clock, which may be set. @default {Date.now} */
+  readonly wallClockMs?: () => number;
 }
+
+/** Difference of the two clocks, from the one that was noted, that shows that one was set, in milliseconds. */
+const CLOCK_TOLERANCE_MS = 50;
 
 /** Milliseconds since 1970 by the clock of the start, going on steadily even if the system's clock is set. */
 export function monotonicEpochMs(): number {
@@ -49,6 +54,9 @@ export class JobBoard {
   readonly #jobs = new Map<string, Job>();
   readonly #options: JobBoardOptions;
   readonly nowMs: () => number;
+  readonly #wallClockMs: () => number;
+  /** What the system's clock is ahead of the board's. */
+  #offsetMs: number;
   /** What all jobs did since this exporter started. */
   readonly totals: Record<Counter | "pixels", number> = {
     frames: 0,
@@ -61,12 +69,7 @@ export class JobBoard {
   readonly finished: Record<JobOutcome, number> = { ended: 0, lost: 0, stalled: 0 };
   readonly exited = { success: 0, failure: 0 };
   /** Runs that their reports show to have failed, by what ended them. */
-  readonly failed: Record<RunError, number> = Object.fromEntries(
-    RUN_ERRORS.map((error) => [error, 0]),
-  ) as Record<
-    RunError,
-    number
-  >;
+  readonly failed = Object.fromEntries(RUN_ERRORS.map((error) => [error, 0])) as Record<RunError, number>;
   /** Samples of the jobs' speed, counted by bucket; the last one is for all that is faster. */
   readonly speeds = { counts: new Array<number>(SPEED_BUCKETS.length + 1).fill(0), sum: 0 };
 
@@ -74,6 +77,25 @@ export class JobBoard {
   constructor(options: JobBoardOptions) {
     this.#options = options;
     this.nowMs = options.nowMs ?? monotonicEpochMs;
+    this.#wallClockMs = options.wallClockMs ?? Date.now;
+    this.#offsetMs = this.#wallClockMs() - this.nowMs();
+  }
+
+  /** The board's time of a Unix time, in milliseconds, by the system's clock as it is set now. */
+  fromUnixMs(unixMs: number): number {
+    return unixMs - this.#clockOffsetMs();
+  }
+
+  /** The reverse of {@linkcode fromUnixMs}. */
+  toUnixMs(boardMs: number): number {
+    return boardMs + this.#clockOffsetMs();
+  }
+
+  /** Steady while nobody sets the clock: the same moment is the same number each time. */
+  #clockOffsetMs(): number {
+    const offsetMs = this.#wallClockMs() - this.nowMs();
+    if (Math.abs(offsetMs - this.#offsetMs) > CLOCK_TOLERANCE_MS) this.#offsetMs = offsetMs;
+    return this.#offsetMs;
   }
 
   /** How long a job may stand still before it counts as stalled, in milliseconds. */
@@ -140,15 +162,17 @@ export class JobBoard {
     const rises = target.accept(block, atMs);
     for (const counter of COUNTERS) this.totals[counter] += rises[counter];
     this.totals.pixels += rises.frames * (target.description.framePixels ?? 0);
-    if (block.final) this.#finish(target, "ended", atMs);
+    // One that had ended before was counted by the exporter that saw it end.
+    if (block.final) this.#finish(target, "ended", atMs, !target.isJoined(atMs));
     return target;
   }
 
   /** A job's report shows that an error or a signal ended it. @param atMs when it was written, if not now */
   fail(job: Job, error: RunError, atMs = this.nowMs()): void {
     job.error = error;
-    this.failed[error]++;
-    this.#finish(job, "ended", atMs);
+    const isNews = !job.isJoined(atMs);
+    if (isNews) this.failed[error]++;
+    this.#finish(job, "ended", atMs, isNews);
   }
 
   /** A job's reports stop: without a last one it is lost. */
@@ -157,14 +181,15 @@ export class JobBoard {
   }
 
   /**
-   * A job's process has exited. An id that never reported becomes a job, for it may have failed too early.
-   * Returns why it cannot be noted, if it cannot.
+   * A job's process has exited. An id that never reported becomes a job, for it may have failed too early; that one
+   * is over at once. Returns why the exit cannot be noted, if it cannot.
    */
-  exit(id: string, exitCode: number): Refusal | undefined {
+  exit(id: string, exitCode: number, pid?: number): Refusal | undefined {
     const nowMs = this.nowMs();
     let job = this.#jobs.get(id);
     if (job?.exitedMs !== undefined) {
-      if (nowMs - job.exitedMs < EXIT_REPEAT_MS) return undefined;
+      const isSame = job.exitCode === exitCode && job.exitPid === pid;
+      if (isSame && nowMs - job.exitedMs < EXIT_REPEAT_MS) return undefined;
       job = undefined;
     }
     if (!job) {
@@ -173,8 +198,9 @@ export class JobBoard {
       job = new Job({ id, via: "exit", description, startedMs: nowMs });
       this.#add(job);
     }
-    job.exit(exitCode, nowMs);
+    job.exit(exitCode, nowMs, pid);
     this.exited[exitCode === 0 ? "success" : "failure"]++;
+    if (job.via === "exit") this.#finish(job, "lost");
     this.#options.log.debug("job exited", { job_id: id, code: exitCode });
     return undefined;
   }
@@ -205,10 +231,10 @@ export class JobBoard {
     this.speeds.sum += speed;
   }
 
-  #finish(job: Job, outcome: JobOutcome, atMs = this.nowMs()): void {
+  #finish(job: Job, outcome: JobOutcome, atMs = this.nowMs(), isNews = true): void {
     if (job.outcome !== undefined) return;
     job.finish(outcome, atMs);
-    this.finished[outcome]++;
+    if (isNews) this.finished[outcome]++;
     this.#options.log.debug("job finished", { job_id: job.id, result: outcome });
   }
 

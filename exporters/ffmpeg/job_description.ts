@@ -36,12 +36,13 @@ export interface JobDescription {
   readonly expect: string;
 }
 
-// Printable, no quotes and no backslash: an id must survive URLs, shells and file names.
-const UNWANTED_REGEXP = /[^\w .,:;@/+=~#()[\]-]/g;
+// Letters of any script, no quotes and no backslash: an id must survive URLs, shells and file names.
+const UNWANTED_REGEXP = /[^\p{L}\p{M}\p{N}_ .,:;@/+=~#()[\]-]/gu;
 
-/** Cleans a text for use as a label: bounded, and what is not a plain character becomes `_`. */
+/** Cleans a text for use as a label: bounded, and what is no letter, digit or plain sign becomes `_`. */
 export function cleanText(text: string): string {
-  return text.slice(0, MAX_TEXT_LENGTH).replace(UNWANTED_REGEXP, "_").trim();
+  const plain = text.normalize("NFC").replace(UNWANTED_REGEXP, "_");
+  return [...plain].slice(0, MAX_TEXT_LENGTH).join("").trim();
 }
 
 /** Reads a job's parameters; one that makes no sense counts as not given. */

@@ -8,7 +8,7 @@
 
 /** Longest line that is kept, in characters; ffmpeg's own are below 200, except its `configuration:` line. */
 export const MAX_LINE_LENGTH = 4096;
-const LINE_END_REGEXP = /[\n\r]/;
+const LINE_END_REGEXP = /[\n\r]+/;
 
 /** Options of {@linkcode LineSplitter}. */
 export interface LineSplitterOptions {

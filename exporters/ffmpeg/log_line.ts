@@ -42,6 +42,7 @@ export function parseLogLine(line: string, onError: () => void): ProgressBlock |
         break;
       case "fps":
         block.averageFps = read(text, parseNumber);
+        block.fpsRounding = text.includes(".") ? 0.05 : 0.5;
         break;
       case "q": {
         // The line does not say which output and stream each quantizer belongs to.

@@ -49,7 +49,7 @@ export const PROGRAM = {
       intake,
       from: options["ingest-from"],
       log,
-      beforeExit: () => folder?.look(),
+      beforeExit: (id) => folder?.lookFor(id),
     });
     const jobs = new JobCollector({
       intake,

@@ -31,6 +31,8 @@ export interface ProgressBlock {
   readonly encodingSeconds?: number | undefined;
   /** Average since the encode began; 0 during the first second. */
   readonly averageFps?: number | undefined;
+  /** Half of its last digit, where it is not 0.005. */
+  readonly fpsRounding?: number;
   /** Average since the encode began, seconds of media per second. */
   readonly averageSpeed?: number | undefined;
   /** Average since the encode began. */

@@ -1,48 +1,74 @@
 /**
- * Follows one progress file: reads what was appended since the last look, notices that it was written anew.
+ * Follows one progress file: reads what was appended since the last look, notices that another run writes it.
+ *
+ * ffmpeg truncates the file when it starts, appends, and writes nothing after `progress=end`.
  *
  * @module
  */
 import { type Intake, ReportStream } from "./intake.ts";
 import type { Job } from "./job.ts";
 import { describeJob, parseFileName } from "./job_description.ts";
+import { PlainFile } from "./plain_file.ts";
 
-/** Most that is read of a file when it is first seen, from its end, in bytes: some two minutes of reports. */
-const FIRST_READ_BYTES = 65_536;
-/** Most that is read of a file at one look, in bytes; the rest waits for the next. */
-const READ_BYTES_PER_LOOK = 1_048_576;
-/** A file that was last written this long before it was first seen belongs to nothing that runs, in milliseconds. */
+/** Read from the end of a file that is joined, in bytes: some two minutes of reports. */
+const JOIN_BYTES = 65_536;
+/** A file that grew by more than this is joined again, in bytes: half an hour of reports. */
+const MOST_GROWTH_BYTES = 1_048_576;
+/** What was read last is compared at the next look, in bytes: it holds the time reached and the speed. */
+const TAIL_BYTES = 128;
+/** A file last written this long before the exporter's first look belongs to nothing that runs, in milliseconds. */
 export const STALE_AFTER_MS = 60_000;
-/** Farthest that a file's time may be from ours to be believed, in milliseconds. */
-const CLOCK_TOLERANCE_MS = 2_000;
+/** A file that has not changed for this long is looked at less often, in milliseconds. */
+export const IDLE_AFTER_MS = 60_000;
+/** Time between two looks at such a file, in milliseconds. */
+export const IDLE_PERIOD_MS = 5_000;
+/** The kernel's clock for files ticks every few milliseconds, and is behind by as much. */
+const TICK_MS = 10;
 
-const BUFFER = new Uint8Array(FIRST_READ_BYTES);
+const END = "progress=end\n";
+const BUFFER = new Uint8Array(JOIN_BYTES);
+const NO_BYTES = new Uint8Array();
+const DECODER = new TextDecoder("latin1");
+
+/** What a look shows of a file; times are Unix times. */
+interface Stat {
+  readonly size: number;
+  readonly ino: number | null;
+  readonly mtimeMs: number;
+  readonly birthMs: number | undefined;
+}
 
 /** A progress file and the job that writes it. */
 export class ProgressFile {
+  /** The job's id by the file's name; empty where that has none. */
+  readonly id: string;
   readonly #intake: Intake;
   readonly #path: string;
-  readonly #name: string;
-  #isUnderWay: boolean;
-  #seen: { size: number; ino: number | null; mtimeMs: number };
-  #position: number;
+  readonly #parameters: URLSearchParams;
+  /** The run cannot have begun earlier; undefined where it may have begun before this exporter. */
+  #sinceMs: number | undefined;
+  #stat: Stat | undefined;
+  #position = 0;
+  /** The last bytes before the position. */
+  #tail: Uint8Array = NO_BYTES;
   #stream: ReportStream | undefined;
-  #writtenMs = 0;
-  #isDoubtful = false;
+  #writtenMs = -Infinity;
+  #lookedMs = -Infinity;
+  #changedMs = -Infinity;
   #isRefused = false;
 
   /**
    * A file that was just found.
    *
-   * @param isUnderWay whether its job may have begun before this exporter
+   * @param sinceMs when it was not there yet; undefined: its job may have begun before this exporter
    */
-  constructor(intake: Intake, folder: string, name: string, isUnderWay: boolean) {
+  constructor(intake: Intake, folder: string, name: string, sinceMs: number | undefined) {
+    const { id, parameters } = parseFileName(name);
+    this.id = id;
     this.#intake = intake;
     this.#path = `${folder}/${name}`;
-    this.#name = name;
-    this.#isUnderWay = isUnderWay;
-    this.#seen = { size: -1, ino: null, mtimeMs: 0 };
-    this.#position = -1;
+    this.#parameters = parameters;
+    this.#sinceMs = sinceMs;
   }
 
   /** Its job, if it has shown signs of life. */
@@ -50,27 +76,42 @@ export class ProgressFile {
     return this.#stream?.job;
   }
 
-  /** Reads what is new. @throws {Error} when the file cannot be read */
-  look(): void {
-    const { isFile, size, ino, mtime } = Deno.lstatSync(this.#path);
-    if (!isFile) return;
-    const mtimeMs = mtime?.getTime() ?? 0;
-    const seen = this.#seen;
-    const isUnchanged = size === seen.size && ino === seen.ino && mtimeMs === seen.mtimeMs;
-    if (isUnchanged && this.#position === size && !this.#isDoubtful) return;
-    this.#seen = { size, ino, mtimeMs };
-    const isKnown = this.#position >= 0;
-    // What is read later was written later, though a file's time moves in ticks of some milliseconds.
-    this.#writtenMs = Math.max(this.#timeOf(mtimeMs, isKnown), this.#writtenMs + 1);
-    if (!isKnown) this.#begin(size, mtimeMs);
-    else if (ino !== seen.ino || size < this.#position) this.#beginAnew();
-    else if (size === this.#position) {
-      // Written, and yet no longer: either written anew to the same size, or the kernel has set the time of a
-      // write whose bytes are not there yet. The next look tells.
-      if (isUnchanged && this.#isDoubtful) this.#beginAnew();
-      else this.#isDoubtful = true;
+  /** Whether it is time for a look. */
+  isDue(nowMs: number): boolean {
+    return nowMs - this.#changedMs < IDLE_AFTER_MS || nowMs - this.#lookedMs >= IDLE_PERIOD_MS;
+  }
+
+  /** Reads what is new, and returns how many bytes. @throws {Error} when the file cannot be read */
+  look(): number {
+    const nowMs = this.#intake.board.nowMs();
+    const info = Deno.lstatSync(this.#path);
+    const previousMs = this.#lookedMs;
+    this.#lookedMs = nowMs;
+    if (!info.isFile) return 0;
+    const before = this.#stat;
+    const stat: Stat = {
+      size: info.size,
+      ino: info.ino,
+      mtimeMs: info.mtime?.getTime() ?? 0,
+      birthMs: info.birthtime?.getTime(),
+    };
+    if (before && isSame(before, stat)) return 0;
+    using file = PlainFile.open(this.#path, info);
+    if (!file) return 0;
+    this.#stat = stat;
+    if (!before && this.#isStale()) {
+      this.#skipStale(file, stat.size);
+      return 0;
     }
-    if (size > this.#position) this.#read(size);
+    if (!before) this.#changedMs = nowMs;
+    else if (this.#isAnotherRun(file, before)) this.#beginAgain(previousMs);
+    this.#writtenMs = this.#timeWritten(stat, before ? previousMs : this.#sinceMs);
+    if (stat.size === this.#position) {
+      if (stat.size === 0) this.#follow().job ??= this.#open();
+      return 0;
+    }
+    this.#changedMs = nowMs;
+    return this.#read(file, stat.size);
   }
 
   /** The file is gone. */
@@ -83,45 +124,69 @@ export class ProgressFile {
     if (this.job) this.job.isSuspended = isSuspended;
   }
 
-  /** When the file was written: its own time is nearer to the last report than ours, if both clocks agree. */
-  #timeOf(mtimeMs: number, isKnown: boolean): number {
-    const nowMs = this.#intake.board.nowMs();
-    const ageMs = nowMs - mtimeMs;
-    const oldestMs = isKnown ? CLOCK_TOLERANCE_MS : STALE_AFTER_MS;
-    return ageMs > -CLOCK_TOLERANCE_MS && ageMs < oldestMs ? Math.min(mtimeMs, nowMs) : nowMs;
+  /** Whether it was left behind by a run of long ago, perhaps before a reboot: it is a job once it grows. */
+  #isStale(): boolean {
+    if (this.#sinceMs !== undefined) return false;
+    const { board } = this.#intake;
+    return board.nowMs() - board.fromUnixMs(this.#stat?.mtimeMs ?? 0) > STALE_AFTER_MS;
   }
 
-  #begin(size: number, mtimeMs: number): void {
-    if (this.#intake.board.nowMs() - mtimeMs > STALE_AFTER_MS) {
-      // Left behind by a job of long ago, perhaps before a reboot: it is one again if it grows.
-      this.#position = size;
-      this.#isUnderWay = true;
-      return;
-    }
-    this.#position = this.#isUnderWay ? Math.max(0, size - FIRST_READ_BYTES) : 0;
-    if (size === 0) this.#follow().job ??= this.#open();
+  #skipStale(file: PlainFile, size: number): void {
+    this.#tail = new Uint8Array(Math.min(size, TAIL_BYTES));
+    file.read(this.#tail, size - this.#tail.length);
+    this.#position = size;
   }
 
-  #beginAnew(): void {
+  #beginAgain(sinceMs: number): void {
     this.#stream?.end();
     this.#stream = undefined;
     this.#position = 0;
-    this.#isUnderWay = false;
-    this.#isDoubtful = false;
+    this.#tail = NO_BYTES;
+    this.#sinceMs = sinceMs;
+    this.#changedMs = this.#lookedMs;
   }
 
-  #read(size: number): void {
-    this.#isDoubtful = false;
-    const end = Math.min(size, this.#position + READ_BYTES_PER_LOOK);
+  /** Whether the file that has changed is that of another run. */
+  #isAnotherRun(file: PlainFile, before: Stat): boolean {
+    const stat = this.#stat ?? before;
+    // File systems on disk use a number again at once.
+    if (stat.ino !== before.ino || stat.birthMs !== before.birthMs || stat.size < this.#position) return true;
+    if (DECODER.decode(this.#tail).endsWith(END)) return true;
+    const tail = new Uint8Array(this.#tail.length);
+    file.read(tail, this.#position - tail.length);
+    return tail.some((byte, index) => byte !== this.#tail[index]);
+  }
+
+  /** When the last report was written: the file's time is nearer to that than ours, within what is possible. */
+  #timeWritten({ mtimeMs }: Stat, earliestMs = -Infinity): number {
+    const { board } = this.#intake;
+    const writtenMs = Math.max(board.fromUnixMs(mtimeMs), earliestMs - TICK_MS);
+    // What is read later was written later, though the file's time may stand still.
+    return Math.max(Math.min(writtenMs, board.nowMs()), this.#writtenMs + 1);
+  }
+
+  #read(file: PlainFile, size: number): number {
+    const isJoined = !this.#stream && this.#sinceMs === undefined && size - this.#position > JOIN_BYTES;
+    if (isJoined || size - this.#position > MOST_GROWTH_BYTES) this.#skipTo(size - JOIN_BYTES);
     const stream = this.#follow();
-    using file = Deno.openSync(this.#path);
-    file.seekSync(this.#position, Deno.SeekMode.Start);
-    while (this.#position < end) {
-      const count = file.readSync(BUFFER.subarray(0, Math.min(BUFFER.length, end - this.#position)));
-      if (count === null) break;
+    const from = this.#position;
+    while (this.#position < size) {
+      const count = file.read(BUFFER.subarray(0, size - this.#position), this.#position);
+      if (count === 0) break;
+      const bytes = BUFFER.subarray(0, count);
       this.#position += count;
-      stream.push(BUFFER.subarray(0, count), this.#writtenMs);
+      this.#tail = tailOf(this.#tail, bytes);
+      stream.push(bytes, this.#writtenMs);
     }
+    return this.#position - from;
+  }
+
+  #skipTo(position: number): void {
+    this.#position = position;
+    this.#tail = NO_BYTES;
+    const { job } = this;
+    this.#stream = undefined;
+    this.#follow().job = job;
   }
 
   #follow(): ReportStream {
@@ -132,18 +197,35 @@ export class ProgressFile {
   }
 
   #open(): Job | undefined {
-    const { id, parameters } = parseFileName(this.#name);
+    const { board } = this.#intake;
     // Refused once is counted once; it is taken as soon as there is room.
-    if (this.#isRefused && this.#intake.board.refusal(id)) return undefined;
+    if (this.#isRefused && board.refusal(this.id)) return undefined;
+    const { birthMs } = this.#stat ?? {};
     const { job, refused } = this.#intake.open({
-      id,
+      id: this.id,
       via: "file",
-      description: describeJob(parameters),
+      description: describeJob(this.#parameters),
       startedMs: this.#writtenMs,
-      isUnderWay: this.#isUnderWay || this.#isRefused,
+      sinceMs: this.#sinceMs,
+      bornMs: birthMs === undefined ? undefined : board.fromUnixMs(birthMs),
+      isUnderWay: this.#sinceMs === undefined || this.#isRefused,
     });
     this.#isRefused = refused !== undefined;
     if (refused) this.#intake.reject(refused);
     return job;
   }
+}
+
+function isSame(left: Stat, right: Stat): boolean {
+  return left.size === right.size && left.mtimeMs === right.mtimeMs && left.ino === right.ino &&
+    left.birthMs === right.birthMs;
+}
+
+function tailOf(before: Uint8Array, bytes: Uint8Array): Uint8Array {
+  if (bytes.length >= TAIL_BYTES) return bytes.slice(-TAIL_BYTES);
+  const tail = new Uint8Array(Math.min(TAIL_BYTES, before.length + bytes.length));
+  tail.set(bytes, tail.length - bytes.length);
+  const kept = tail.length - bytes.length;
+  tail.set(before.subarray(before.length - kept), 0);
+  return tail;
 }

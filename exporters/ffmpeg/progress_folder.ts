@@ -19,6 +19,11 @@ export const LOOK_PERIOD_MS = 500;
 const FRESH_MS = 100;
 /** Files followed, for each job that may be shown. */
 const FILES_PER_JOB = 10;
+/** Most that one look reads, in bytes, and how long it may take, in milliseconds; the next goes on from there. */
+const LOOK_BYTES = 8_388_608;
+const LOOK_MS = 100;
+/** In place of each byte that is not UTF-8. */
+const REPLACEMENT = "\ufffd";
 
 /** Follows the files of a folder, and reports on it as a source. */
 export class ProgressFolder implements Collector {
@@ -26,10 +31,13 @@ export class ProgressFolder implements Collector {
   readonly #intake: Intake;
   readonly #path: string;
   readonly #match: RegExp | undefined;
+  /** By name; those that were looked at last come last. */
   readonly #files = new Map<string, ProgressFile>();
-  #isFirstLook = true;
+  readonly #fileProblems = new Map<string, Problem>();
   #problems: readonly Problem[] = [];
   #isReadable = false;
+  /** When the folder was last listed; undefined: its files may be older than this exporter's interest. */
+  #listedMs: number | undefined;
   #lookedMs = -Infinity;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -61,38 +69,35 @@ export class ProgressFolder implements Collector {
     this.refresh();
     const snapshot = new Snapshot();
     if (this.#isReadable) snapshot.add(FOLDER_METRICS.files, this.#files.size);
-    return { up: this.#isReadable, snapshot, problems: this.#problems };
+    // Three unreadable files are described, more would only repeat them.
+    const files = this.#isReadable ? [...this.#fileProblems.values()].slice(0, 3) : [];
+    return { up: this.#isReadable, snapshot, problems: [...files, ...this.#problems] };
   }
 
-  /** Reads what is new in every file. */
+  /** Reads what is new in every file that is due, as far as one look goes. */
   look(): void {
-    this.#lookedMs = this.#intake.board.nowMs();
-    const names = this.#list();
-    if (!names) return;
-    const problems: Problem[] = [];
-    const limit = FILES_PER_JOB * this.#intake.board.maxJobs;
-    for (const name of names) {
-      let file = this.#files.get(name);
-      if (!file) {
-        if (this.#files.size >= limit) continue;
-        file = new ProgressFile(this.#intake, this.#path, name, this.#isFirstLook);
-        this.#files.set(name, file);
-      }
-      const problem = this.#lookAt(file, name);
-      if (problem) problems.push(problem);
+    const nowMs = this.#intake.board.nowMs();
+    this.#lookedMs = nowMs;
+    if (!this.#list(nowMs)) return;
+    const endMs = performance.now() + LOOK_MS;
+    let bytes = 0;
+    for (const [name, file] of [...this.#files]) {
+      if (!file.isDue(nowMs)) continue;
+      bytes += this.#lookAt(name, file);
+      if (bytes > LOOK_BYTES || performance.now() > endMs) break;
     }
-    for (const [name, file] of this.#files) {
-      if (names.has(name)) continue;
-      file.close();
-      this.#files.delete(name);
-    }
-    if (names.size > limit) problems.push(this.#crowded(names.size - limit));
-    this.#isFirstLook = false;
-    // One unreadable file is told in full, the rest would only repeat it.
-    this.#problems = problems.slice(0, 3);
   }
 
-  #list(): Set<string> | undefined {
+  /** Reads what is new in the files of one job. */
+  lookFor(id: string): void {
+    const nowMs = this.#intake.board.nowMs();
+    const isFresh = this.#listedMs !== undefined && nowMs - this.#listedMs <= FRESH_MS;
+    if (!isFresh && !this.#list(nowMs)) return;
+    for (const [name, file] of [...this.#files]) if (file.id === id) this.#lookAt(name, file);
+  }
+
+  /** Notices which files came and went; false: the folder cannot be read. */
+  #list(nowMs: number): boolean {
     const names = new Set<string>();
     try {
       for (const { name, isFile } of Deno.readDirSync(this.#path)) {
@@ -101,36 +106,86 @@ export class ProgressFolder implements Collector {
     } catch (error) {
       this.#problems = [this.#folderProblem(error)];
       this.#setReadable(false);
-      this.#isFirstLook = true;
-      return undefined;
+      this.#listedMs = undefined;
+      return false;
     }
     this.#setReadable(true);
-    return names;
+    for (const [name, file] of this.#files) if (!names.has(name)) this.#forget(name, file);
+    this.#problems = this.#add(names);
+    this.#listedMs = nowMs;
+    return true;
+  }
+
+  /** Follows new files, and returns what stands in the way. */
+  #add(names: ReadonlySet<string>): Problem[] {
+    const limit = FILES_PER_JOB * this.#intake.board.maxJobs;
+    const unreadable: string[] = [];
+    let excess = 0;
+    for (const name of names) {
+      if (this.#files.has(name)) continue;
+      if (name.includes(REPLACEMENT)) unreadable.push(name);
+      else if (this.#files.size >= limit) excess++;
+      else this.#files.set(name, new ProgressFile(this.#intake, this.#path, name, this.#listedMs));
+    }
+    const problems: Problem[] = [];
+    if (unreadable.length > 0) {
+      problems.push({
+        reason: "invalid",
+        message:
+          `Cannot follow ${unreadable.length} files in "${this.#path}": their names are not UTF-8, such as ` +
+          `"${unreadable[0]}", so let the jobs use names that are`,
+      });
+    }
+    if (excess > 0) {
+      problems.push({
+        reason: "too_many",
+        message:
+          `Cannot follow ${excess} files in "${this.#path}": too many, so delete those of past jobs or ` +
+          "raise --max-jobs",
+      });
+    }
+    return problems;
+  }
+
+  #forget(name: string, file: ProgressFile): void {
+    file.close();
+    this.#files.delete(name);
+    this.#fileProblems.delete(name);
   }
 
   #setReadable(isReadable: boolean): void {
+    if (isReadable === this.#isReadable) return;
     this.#isReadable = isReadable;
-    for (const file of this.#files.values()) file.suspend(!isReadable);
+    for (const [name, file] of this.#files) file.suspend(!isReadable || this.#fileProblems.has(name));
   }
 
-  #lookAt(file: ProgressFile, name: string): Problem | undefined {
+  /** Returns how many bytes were read. */
+  #lookAt(name: string, file: ProgressFile): number {
+    this.#files.delete(name);
+    this.#files.set(name, file);
     try {
-      file.look();
-      file.suspend(false);
+      const bytes = file.look();
+      if (this.#fileProblems.delete(name)) file.suspend(false);
+      return bytes;
     } catch (error) {
       // Deleted since the folder was listed: the next look closes it.
-      if (error instanceof Deno.errors.NotFound) return undefined;
+      if (error instanceof Deno.errors.NotFound) return 0;
       file.suspend(true);
-      return {
-        reason: refusalOf(error) ? "permission" : "invalid",
-        message: `Cannot read the progress file "${this.#path}/${name}": ${
-          refusalOf(error)
-            ? "permission denied, so let ffmpeg's user write files that the exporter's user may read (umask 022)"
-            : messageOf(error)
-        }`,
-      };
+      this.#fileProblems.set(name, this.#fileProblem(name, error));
+      return 0;
     }
-    return undefined;
+  }
+
+  #fileProblem(name: string, error: unknown): Problem {
+    const isRefused = refusalOf(error) !== undefined;
+    return {
+      reason: isRefused ? "permission" : "invalid",
+      message: `Cannot read the progress file "${this.#path}/${name}": ${
+        isRefused
+          ? "permission denied, so let ffmpeg's user write files that the exporter's user may read (umask 022)"
+          : messageOf(error)
+      }`,
+    };
   }
 
   #folderProblem(error: unknown): Problem {
@@ -154,14 +209,6 @@ export class ProgressFolder implements Collector {
         };
     }
     return { reason: "invalid", message: `${folder}: ${messageOf(error)}` };
-  }
-
-  #crowded(count: number): Problem {
-    return {
-      reason: "too_many",
-      message:
-        `Cannot follow ${count} files in "${this.#path}": too many, so delete those of past jobs or raise --max-jobs`,
-    };
   }
 }
 

@@ -41,7 +41,7 @@ const DECODER = new TextDecoder("latin1");
 
 /** What a key of `-progress` means. */
 interface Field {
-  readonly name: Exclude<keyof ProgressBlock, "quantizers" | "final">;
+  readonly name: Exclude<keyof ProgressBlock, "quantizers" | "final" | "fpsRounding">;
   readonly parse: (text: string) => number | undefined;
 }
 

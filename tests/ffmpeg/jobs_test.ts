@@ -247,7 +247,9 @@ Deno.test("exit codes tell success from failure, and arrive in any order with th
   board.send(killed, { frames: 5 });
   board.exit("killed", 137);
   board.exit("never-seen", 1);
-  assertEquals(board.finished.lost, 0);
+  assertEquals(board.finished.lost, 1, "what never reported is over at once");
+  assertEquals(await board.value('ffmpeg_job_state{job_id="killed",state="running"}'), 0);
+  assertEquals(await board.value('ffmpeg_jobs{state="running"}'), 0);
   board.pass(3000);
   assertEquals(board.exited, { success: 1, failure: 3 });
   assertEquals(board.finished, { ended: 2, lost: 2, stalled: 0 });
@@ -256,6 +258,22 @@ Deno.test("exit codes tell success from failure, and arrive in any order with th
   board.pass(15_000);
   board.exit("never-seen", 1);
   assertEquals(board.exited.failure, 4);
+});
+
+Deno.test("an exit code is counted once for each process, however fast one follows another", () => {
+  const board = new TestBoard();
+  for (const pid of [1, 2, 2, 3]) board.exit("crash", 1, pid);
+  board.exit("crash", 0, 3);
+  assertEquals(board.exited, { success: 1, failure: 3 });
+});
+
+Deno.test("exit codes without a job keep no job out", () => {
+  const board = new TestBoard({ maxJobs: 2 });
+  for (const id of ["a", "b", "c"]) assertEquals(board.exit(id, 1), undefined);
+  board.begin("live");
+  assertEquals(board.jobs().map(({ id }) => id), ["c", "live"]);
+  board.begin("second");
+  assertEquals(board.exit("d", 1), "max_jobs");
 });
 
 Deno.test("the histogram counts each live job once a second by its recent speed", async () => {
@@ -284,7 +302,13 @@ Deno.test("RateWindow keeps its rates however often it is told", () => {
 });
 
 Deno.test("cleanText() bounds what a label may hold", () => {
-  assertEquals(cleanText('a"b\\c\nd{e}\u{1f3ac}é'), "a_b_c_d_e____");
+  assertEquals(cleanText('a"b\\c\nd{e}\u{1f3ac}\u202e'), "a_b_c_d_e___");
+  assertEquals(["фильм1", "книга1", "cafe\u0301", "映画"].map(cleanText), [
+    "фильм1",
+    "книга1",
+    "café",
+    "映画",
+  ]);
   assertEquals(cleanText("x".repeat(1000)).length, MAX_TEXT_LENGTH);
   assertEquals(cleanText(" movie 7 (1080p) [a].mkv "), "movie 7 (1080p) [a].mkv");
 });

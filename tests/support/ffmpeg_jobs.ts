@@ -40,6 +40,7 @@ export class TestBoard extends JobBoard {
       stallAfterMs: 10_000,
       log: QUIET,
       nowMs: () => clock.ms,
+      wallClockMs: options.nowMs ?? (() => clock.ms),
       ...options,
     });
     this.#clock = clock;
