@@ -1,6 +1,6 @@
 /**
- * One measurement of bench/gpu_bench.ts, in a process of its own so that it can be given one core:
- * `scale JSON` times collections, `soak N` makes N of them and tells the memory on the way.
+ * One measurement of bench/gpu_bench.ts, in its own process so that it can be given one core:
+ * `scale JSON` times collections, `soak N` makes N of them and reports the memory on the way.
  *
  * @module
  */

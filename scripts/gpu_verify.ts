@@ -1,11 +1,11 @@
 /**
- * Holds the GPU exporter against a real card: `deno task gpu:verify`, within eight minutes, with nothing from a
+ * Verifies the GPU exporter on a real card: `deno task gpu:verify`, within eight minutes, with nothing from a
  * network. Needs an NVIDIA GPU and its driver.
  *
  * Compares every value with `nvidia-smi -q -x` of the same moment: idle, and while the card works (NVENC and
  * NVDEC by ffmpeg where both can, memory by CUDA in any case); measures a reading beside nvidia-smi; starts the
  * exporter as its task does, also with `--jitless`, and once without its devices. With `--record FOLDER` it keeps
- * the report and what driver and nvidia-smi said, identifiers masked, for tests/fixtures/gpu/.
+ * the report and what driver and nvidia-smi printed, identifiers masked, for tests/fixtures/gpu/.
  *
  * Exit code 0: all values agree; 1: some do not; 2: there was nothing to compare, or time ran out.
  *
@@ -46,7 +46,7 @@ const SMI_MS = 30_000;
 
 const lines: string[] = [];
 
-function say(line: string): void {
+function print(line: string): void {
   lines.push(line);
   Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
 }
@@ -54,7 +54,7 @@ function say(line: string): void {
 async function main(args: readonly string[]): Promise<number> {
   const options = parseFlags(args, FLAGS);
   const timer = setTimeout(() => {
-    say("Time is up: what is missing above was not verified");
+    print("Time is up: what is missing above was not verified");
     Deno.exit(2);
   }, options.limit);
   const recorder = new Recorder();
@@ -65,7 +65,7 @@ async function main(args: readonly string[]): Promise<number> {
     const before = await smi(options.smi);
     const { up, snapshot, problems } = await collector.collect();
     const after = await smi(options.smi);
-    for (const { message } of problems) say(`problem: ${message}`);
+    for (const { message } of problems) print(`problem: ${message}`);
     if (!up || !before || !after) return 2;
     const findings = compare(snapshot, [before.root, after.root]);
     if (!findings.some(({ theirs }) => theirs.length > 0)) return 2;
@@ -81,11 +81,11 @@ async function main(args: readonly string[]): Promise<number> {
     for (const [title, command] of Object.entries(LOADS)) {
       const code = await underLoad(command(options), () => round(title));
       if (typeof code === "number") codes.push(code);
-      else say(`${title}: not tried: ${code.reason}`);
+      else print(`${title}: not tried: ${code.reason}`);
     }
     await time("a reading", () => collector.collect());
     await time("nvidia-smi -q -x", () => smi(options.smi));
-    for await (const line of checkExporter(options.nvml)) say(line);
+    for await (const line of checkExporter(options.nvml)) print(line);
   }
   await keep(options.record, "", { "report.txt": recorder.mask(`${lines.join("\n")}\n`) });
   clearTimeout(timer);
@@ -115,10 +115,10 @@ async function smi(command: string): Promise<{ text: string; root: Element } | u
     }).output();
     const text = new TextDecoder().decode(stdout);
     if (success) return { text, root: parseXml(text) };
-    say(`Cannot run "${command} -q -x": ${new TextDecoder().decode(stderr).trim()}`);
+    print(`Cannot run "${command} -q -x": ${new TextDecoder().decode(stderr).trim()}`);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound || error instanceof SyntaxError)) throw error;
-    say(`Cannot run "${command} -q -x": ${error.message}`);
+    print(`Cannot run "${command} -q -x": ${error.message}`);
   }
   return undefined;
 }
@@ -126,17 +126,17 @@ async function smi(command: string): Promise<{ text: string; root: Element } | u
 function report(title: string, document: Element, findings: readonly Finding[]): number {
   const driver = textAt(document, "nvidia_smi_log/driver_version");
   const cards = elementsAt(document, "nvidia_smi_log/gpu").map((gpu) => textAt(gpu, "product_name"));
-  say(`${cards.join(", ")}; driver ${driver}; ${title}:`);
+  print(`${cards.join(", ")}; driver ${driver}; ${title}:`);
   const count = (verdict: Finding["verdict"]): number =>
     findings.filter((finding) => finding.verdict === verdict).length;
   const bad = findings.filter(({ verdict }) => verdict === "differs" || verdict === "missing here");
   for (const { gpu, series, ours, theirs, verdict } of bad) {
-    say(`  GPU ${gpu} ${series} ${verdict}: ${ours ?? "absent"}; nvidia-smi ${theirs.join(" and ")}`);
+    print(`  GPU ${gpu} ${series} ${verdict}: ${ours ?? "absent"}; nvidia-smi ${theirs.join(" and ")}`);
   }
   for (const { gpu, series, ours } of findings.filter(({ verdict }) => verdict === "only here")) {
-    say(`  GPU ${gpu} ${series} only here: ${ours}`);
+    print(`  GPU ${gpu} ${series} only here: ${ours}`);
   }
-  say(
+  print(
     `  ${count("agrees")} agree, ${bad.length} do not, ${count("only here")} only here, ` +
       `${count("not compared")} that nvidia-smi does not show`,
   );
@@ -151,7 +151,7 @@ async function time(what: string, run: () => Promise<unknown>): Promise<void> {
     times.push(performance.now() - startedMs);
   }
   times.sort((left, right) => left - right);
-  say(`${what}: ${times[TIMED >> 1]?.toFixed(1)} ms, the median of ${TIMED}`);
+  print(`${what}: ${times[TIMED >> 1]?.toFixed(1)} ms, the median of ${TIMED}`);
 }
 
 /** Writes files to a folder of the record, named after the round. */
@@ -171,7 +171,7 @@ if (import.meta.main) {
     Deno.exit(await main(Deno.args));
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
-    say(error.message);
+    print(error.message);
     Deno.exit(2);
   }
 }

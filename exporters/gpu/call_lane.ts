@@ -13,8 +13,8 @@ export class CallTimeout extends Error {
   override readonly name = "CallTimeout";
 
   /**
-   * `symbol` is the function inside the driver. `isHung` says whether that one call takes long, and not only all
-   * of them together.
+   * `symbol` is the function inside the driver. `isHung`: this one call takes long, rather than all calls
+   * together.
    */
   constructor(readonly symbol: string, readonly isHung: boolean) {
     super(`${symbol} has not returned in time`);
@@ -62,7 +62,7 @@ export class CallLane {
     const wait = (): void => {
       const dueMs = performance.now() + deadlineMs;
       timer = setTimeout(() => {
-        // A timer this late means that this process was stopped, not that the driver hangs.
+        // This late, the process itself was stopped; the driver may be fine.
         if (performance.now() > dueMs + deadlineMs / 2) return wait();
         this.#abandoned = true;
         reject(this.#timeout());

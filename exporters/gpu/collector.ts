@@ -1,5 +1,5 @@
 /**
- * Publishes the metrics of all GPUs. A GPU that is lost or hangs costs its own series, not those of the others.
+ * Publishes the metrics of all GPUs. A GPU that is lost or hangs loses its own series only.
  *
  * @module
  */
@@ -39,8 +39,8 @@ export class NvmlCollector implements Collector {
   }
 
   /**
-   * Reads all GPUs, or returns the last reading while it is fresh. A scraper that gives up early changes nothing:
-   * other scrapers share this reading, and only a call that exceeds the keeper's deadline hangs.
+   * Reads all GPUs, or returns the last reading while it is fresh. Scrapers share a reading, so none can cut it
+   * short; only the keeper's deadline does.
    */
   async collect(): Promise<Collection> {
     const atMs = this.#nowMs();
@@ -70,7 +70,7 @@ export class NvmlCollector implements Collector {
     }
   }
 
-  /** Adds which GPUs answer, with those that were seen before; returns what is wrong with the latter. */
+  /** Adds `gpu_up` of the GPUs present and of those seen before; returns a problem for each that is gone. */
   #addDevices(snapshot: Snapshot, outcomes: readonly GpuOutcome[]): Problem[] {
     const present = new Set<string>();
     for (const { index, gpu } of outcomes) {
@@ -81,7 +81,7 @@ export class NvmlCollector implements Collector {
     const missing = [...this.#seen].filter(([uuid]) => !present.has(uuid));
     const rows = outcomes.map((outcome) => ({
       gpu: outcome.index,
-      // One whose UUID cannot be read any more is the one seen there before.
+      // Without a UUID, it is taken for the GPU last seen at that index.
       uuid: outcome.gpu?.identity.uuid ?? takeIndex(missing, outcome.index) ?? "",
       up: "reading" in outcome,
     }));
@@ -100,8 +100,7 @@ export class NvmlCollector implements Collector {
     snapshot.add(METRICS.expectedDevices, Math.max(this.#seen.size, this.#mostAtOnce));
     return missing.map(([uuid, gpu]) => ({
       reason: "gone",
-      message:
-        `GPU ${gpu} (${uuid}) is gone: the driver does not list it any more; see "dmesg", or restart ` +
+      message: `GPU ${gpu} (${uuid}) is gone: the driver no longer lists it; see "dmesg", or restart ` +
         `this exporter if it was removed on purpose`,
     }));
   }

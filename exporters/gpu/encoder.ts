@@ -17,7 +17,7 @@ export async function readEncoder(
   records: RecordList,
   samples: GpuSamples,
 ): Promise<void> {
-  // The averages mean nothing without sessions.
+  // The averages are meaningless without sessions.
   const stats = await device.ask("nvmlDeviceGetEncoderStats")
     ? device.out.map((result) => result.u32(AT_START_4))
     : undefined;

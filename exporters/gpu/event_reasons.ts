@@ -1,5 +1,5 @@
 /**
- * Why a GPU's clocks are not higher: a bit for each reason.
+ * What holds a GPU's clocks down, one bit for each reason.
  *
  * @see https://docs.nvidia.com/deploy/nvml-api/group__nvmlClocksEventReasons.html
  * @module
@@ -9,7 +9,7 @@ import { METRICS } from "./metrics.ts";
 import type { NvmlDevice } from "./nvml_device.ts";
 import { AT_START_8 } from "./nvml_structs.ts";
 
-/** A mask with every bit set is none: most of them mean nothing. */
+/** Garbage: most bits have no meaning. */
 const ALL_BITS = 0xffff_ffff_ffff_ffffn;
 
 /** The bits, lowest first. */
@@ -25,7 +25,7 @@ const REASONS = [
   "display_clock_setting",
 ] as const;
 
-/** The bits that are set now, or that the GPU can set; undefined where it reports none. */
+/** The bits set now, or those that the GPU can set; undefined where it reports neither. */
 export async function readEventReasons(
   device: NvmlDevice,
   which: "Current" | "Supported",
@@ -42,11 +42,10 @@ export function addEventReasons(
   now: bigint | undefined,
   supported: bigint = ALL_BITS,
 ): void {
-  if (now === ALL_BITS) samples.add(METRICS.eventReason, NaN);
-  else if (now !== undefined) {
-    for (const [bit, reason] of REASONS.entries()) {
-      const mask = 1n << BigInt(bit);
-      if (supported & mask) samples.add(METRICS.eventReason, now & mask ? 1 : 0, { labels: { reason } });
-    }
+  if (now === undefined) return;
+  for (const [bit, reason] of REASONS.entries()) {
+    const mask = 1n << BigInt(bit);
+    if (!(supported & mask)) continue;
+    samples.add(METRICS.eventReason, now === ALL_BITS ? NaN : now & mask ? 1 : 0, { labels: { reason } });
   }
 }

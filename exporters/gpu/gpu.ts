@@ -42,7 +42,7 @@ export interface GpuReading {
   readonly failures: ReadonlyMap<string, number>;
 }
 
-/** What is read once, when the GPU is attached: it cannot change while the driver runs. */
+/** Read once, when the GPU is attached: constant while the driver runs. */
 interface Constants {
   readonly identity: GpuIdentity;
   readonly fans: readonly PlainCall[];
@@ -53,7 +53,7 @@ interface Constants {
 /** An attached GPU. */
 export class Gpu {
   readonly identity: GpuIdentity;
-  /** Handle, to know the GPU of an event by. */
+  /** Its `nvmlDevice_t`, which events carry. */
   readonly handle: bigint;
   readonly #device: NvmlDevice;
   readonly #constants: Constants;
@@ -83,7 +83,7 @@ export class Gpu {
     const uuid = await device.text("nvmlDeviceGetUUID");
     if (!uuid) throw new NvmlError(failures.get("nvmlDeviceGetUUID") ?? CODE.unknown, "nvmlDeviceGetUUID");
     const name = await device.text("nvmlDeviceGetName");
-    // All this is read but once: not while the driver refuses what every user may read.
+    // Read only once, so not while the driver refuses what every user may read.
     if (failures.get("nvmlDeviceGetName") === CODE.noPermission) {
       throw new NvmlError(CODE.noPermission, "nvmlDeviceGetName");
     }
@@ -128,7 +128,7 @@ export class Gpu {
   }
 }
 
-/** With MIG on, the memory of the whole GPU is for administrators. */
+/** With MIG on, only administrators may read the memory of the whole GPU. */
 function withoutPrivileged(failures: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
   return new Map(
     [...failures].filter(([name, code]) => code !== CODE.noPermission || !name.includes("MemoryInfo")),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { Labels, Snapshot } from "../../lib/exposition.ts";
+import type { Labels, MetricDefinition, Snapshot } from "../../lib/exposition.ts";
 import type { GpuMetric } from "./metrics.ts";
 
 /** NVML's units: factor and divisor to the base unit. */
@@ -22,6 +22,18 @@ export type Unit = keyof typeof UNITS;
 
 /** Labels of a GPU. */
 export type GpuLabels = { readonly gpu: string; readonly uuid: string };
+
+/** Names of a metric's labels beside the GPU's; any, where its definition is not known to the compiler. */
+type OwnLabel<M extends MetricDefinition> = Exclude<NonNullable<M["labels"]>[number], keyof GpuLabels>;
+
+/** Unit and labels of a value: all labels of its metric and no other. @default unit: `"1"` */
+type How<M extends MetricDefinition> =
+  & { readonly unit?: Unit | undefined }
+  & (
+    [OwnLabel<M>] extends [never] ? { readonly labels?: never }
+      : string extends OwnLabel<M> ? { readonly labels?: Labels | undefined }
+      : { readonly labels: Readonly<Record<OwnLabel<M>, string>> }
+  );
 
 /** Collects samples; {@linkcode publish} adds the GPU's labels. */
 export class GpuSamples {
@@ -42,18 +54,19 @@ export class GpuSamples {
   }
 
   /** Adds a value in NVML's unit; undefined is absent. */
-  add(
-    metric: GpuMetric,
+  add<const M extends GpuMetric>(
+    metric: M,
     value: number | bigint | undefined,
-    { labels = {}, unit = "1" }: { readonly labels?: Labels | undefined; readonly unit?: Unit | undefined } =
-      {},
+    ...[how]: object extends How<M> ? [how?: How<M>] : [how: How<M>]
   ): void {
+    const { labels = {}, unit = "1" }: { labels?: Labels | undefined; unit?: Unit | undefined } = how ?? {};
     if (value === undefined) return;
     const [factor, divisor] = UNITS[unit];
     const [least, most] = metric.range;
     const scaled = Number(value) * factor / divisor;
-    if (scaled >= least && scaled <= most) this.#samples.push({ metric, value: scaled, labels });
-    else this.#impossible.add(metric.name);
+    if (scaled >= least && scaled <= most) {
+      this.#samples.push({ metric, value: scaled, labels });
+    } else this.#impossible.add(metric.name);
   }
 
   /** Adds them to a page. */

@@ -1,7 +1,7 @@
 /**
  * The GPU exporter: power, video engines, memory, clocks and faults of every NVIDIA GPU, through NVML.
  *
- * Needs the driver's libnvidia-ml.so.1 and may open it with `--allow-ffi=PATH`; gives that back once it is open.
+ * Needs the driver's libnvidia-ml.so.1 and may open it with `--allow-ffi=PATH`; revokes that once it is open.
  *
  * @module
  */
@@ -36,7 +36,7 @@ const PAGE: PageDescription = {
   },
 };
 
-/** Where the library comes from; a demonstration brings its own. */
+/** Opens the library; the demo passes its own. */
 export type LibrarySource = (paths: readonly string[]) => NvmlLibrary;
 
 /** Returns the program for a source of the library. */
@@ -68,7 +68,7 @@ function start(
     collectors: [new NvmlCollector({ keeper, xids, intervalMs: options.interval })],
     page: PAGE,
     keep: isOpen ? [] : paths.map((path) => ({ name: "ffi", path })),
-    // A wait for Xids takes its second to end; the process need not wait for it.
+    // Stopping the Xid watcher takes a second, which the process need not wait for.
     stop: () => void keeper.stop(),
   };
 }

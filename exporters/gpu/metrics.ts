@@ -1,7 +1,7 @@
 /**
- * The metrics of the GPU exporter: names, labels, what each value is and what it can be.
+ * The metrics of the GPU exporter: names, labels, what each value is and its possible range.
  *
- * Drivers have been seen to answer 4294967295 % and 2619 %: https://github.com/NVIDIA/dcgm-exporter/issues/418
+ * Drivers have reported 4294967295 % and 2619 %: https://github.com/NVIDIA/dcgm-exporter/issues/418
  *
  * @module
  */
@@ -10,15 +10,15 @@ import type { MetricDefinition } from "../../lib/exposition.ts";
 /** Lowest and highest value, in the metric's unit. */
 export type Range = readonly [least: number, most: number];
 
-/** A metric, with the values that can be: any other is wrong and is left out. */
+/** A metric and its possible values; others are omitted. */
 export interface GpuMetric extends MetricDefinition {
-  /** Wide: hardware to come must fit as well. */
+  /** Wide, for hardware to come. */
   readonly range: Range;
 }
 
 const GPU = ["gpu", "uuid"] as const;
 
-/** The largest 32-bit number stands for a value that is not available. */
+/** The largest 32-bit number means "not available". */
 const COUNT: Range = [0, 0xffff_fffe];
 const SHARE: Range = [0, 1];
 const FLAG: Range = [0, 1];
@@ -27,14 +27,14 @@ const FAN: Range = [0, 5];
 const WATTS: Range = [0, 10_000];
 /** 30 years at 10 kW. */
 const JOULES: Range = [0, 1e13];
-/** From the least that GPUs are made for to more than silicon survives; -1 stands for no value. */
+/** From what GPUs are made for to more than silicon survives; -1 means no value. */
 const CELSIUS: Range = [0, 150];
 /** 16 TiB. */
 const BYTES: Range = [0, 2 ** 44];
 const HERTZ: Range = [0, 1e11];
 const SESSIONS: Range = [0, 4096];
 const FPS: Range = [0, 100_000];
-/** Queueing included: seconds have been seen. */
+/** Queueing included: an L40S reached 4.27 s with two unpaced sessions. */
 const LATENCY: Range = [0, 600];
 
 /** Every metric that the exporter may publish. */
@@ -42,7 +42,7 @@ export const METRICS = {
   devices: {
     name: "gpu_devices",
     type: "gauge",
-    help: "GPUs that answered the last collection.",
+    help: "GPUs that responded to the last collection.",
     range: COUNT,
   },
   expectedDevices: {
@@ -54,7 +54,7 @@ export const METRICS = {
   up: {
     name: "gpu_up",
     type: "gauge",
-    help: "Whether the GPU answers (1) or is lost, gone, failing or hanging (0); /health says why.",
+    help: "Whether the GPU responds (1) or is lost, gone, failing or hanging (0); /health has the reason.",
     labels: GPU,
     range: FLAG,
   },

@@ -21,7 +21,7 @@ const MEMORY = {
   reserved: METRICS.migMemoryReserved,
 };
 
-/** What stays as it is as long as the MIG device exists. */
+/** What does not change while the MIG device exists. */
 interface MigDevice {
   readonly gpuInstance: number;
   readonly computeInstance: number | undefined;
@@ -48,7 +48,7 @@ export class MigReader {
     const places = new Set<string>();
     const found = new Map<string, MigDevice>();
     for (let slot = 0; slot < slots; slot++) {
-      // A handle dies with its instance, so it is fetched each time; the UUID says whether it is the same.
+      // A handle dies with its instance, so it is fetched each time; the UUID identifies the device.
       const handle = await this.#deviceIn(slot);
       const uuid = await handle?.text("nvmlDeviceGetUUID");
       if (!handle || !uuid) continue;

@@ -1,5 +1,5 @@
 /**
- * The part of NVML that is about the library and the machine: start, stop, versions, number of GPUs.
+ * NVML's calls about the library and the machine: start, stop, versions, number of GPUs.
  *
  * NVML: https://docs.nvidia.com/deploy/nvml-api/
  *
@@ -24,7 +24,7 @@ export interface NvmlVersions {
 /** The library; every call of one object goes through one lane. */
 export class Nvml extends NvmlCalls {
   readonly #out = new NvmlBuffer(VERSION_BYTES);
-  /** Starts not yet ended, one for each that succeeded, also after the caller gave up on it. */
+  /** Starts to be ended: each that succeeded, even after the caller gave up on it. */
   #starts = 0;
 
   /** Starts NVML; attaches to no GPU yet. @throws {NvmlError} when there is no working driver */
@@ -54,7 +54,7 @@ export class Nvml extends NvmlCalls {
     };
   }
 
-  /** How many GPUs the driver has, those included that do not work. @throws {NvmlError} */
+  /** How many GPUs the driver has, including broken ones. @throws {NvmlError} */
   async deviceCount(): Promise<number> {
     await this.must("nvmlDeviceGetCount_v2", this.#out.bytes);
     return Math.min(this.#out.u32(AT_START_4), MAX_GPUS);

@@ -1,5 +1,5 @@
 /**
- * Makes NVML calls and sorts their return codes: a value, no such value here, or the end of this reading.
+ * Makes NVML calls and sorts their return codes: success, not available here, failed, or the GPU is gone.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export type NvmlFunction = keyof NvmlSymbols;
 /** Arguments of a function. */
 export type NvmlArguments<N extends NvmlFunction> = Parameters<NonNullable<NvmlSymbols[N]>>;
 
-/** What every user may read: refusing it is a failure. Other calls may be meant for administrators. */
+/** Open to every user, so a refusal is a failure. Other calls may be reserved for administrators. */
 const OPEN_TO_ALL: ReadonlySet<NvmlFunction> = new Set([
   "nvmlDeviceGetUUID",
   "nvmlDeviceGetName",
@@ -29,7 +29,7 @@ const OPEN_TO_ALL: ReadonlySet<NvmlFunction> = new Set([
 export class NvmlCalls {
   readonly symbols: NvmlSymbols;
   readonly lane: CallLane;
-  /** Codes of calls that failed though the GPU is there, by function, since last cleared. */
+  /** Codes of failed calls, by function, since last cleared. */
   readonly failures: Map<string, number>;
 
   constructor(symbols: NvmlSymbols, lane: CallLane, failures: Map<string, number> = new Map()) {
@@ -50,7 +50,7 @@ export class NvmlCalls {
   }
 
   /**
-   * Whether a call brought its value. Failures other than "not here" are kept in {@linkcode failures}.
+   * Whether a call succeeded. Failures other than "not available here" are kept in {@linkcode failures}.
    *
    * @throws {NvmlError} when the GPU or the driver is gone
    */
@@ -67,7 +67,7 @@ export class NvmlCalls {
     return false;
   }
 
-  /** Like {@linkcode ok}, for calls that nothing works without. @throws {NvmlError} unless it succeeds */
+  /** Makes a call that has to succeed. @throws {NvmlError} otherwise */
   async must<N extends NvmlFunction>(name: N, ...args: NvmlArguments<N>): Promise<void> {
     const code = await this.code(name, ...args);
     if (code !== CODE.success) throw new NvmlError(code, name);

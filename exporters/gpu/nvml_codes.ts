@@ -1,6 +1,6 @@
 /**
- * What NVML's return codes mean to the exporter. The library's own texts come as pointers, which scoped
- * `--allow-ffi` does not open, so the names are kept here.
+ * NVML's return codes and what they mean here. The library's texts are pointers, which scoped `--allow-ffi`
+ * does not open, so the names are repeated.
  *
  * @see https://docs.nvidia.com/deploy/nvml-api/group__nvmlDeviceEnumvs.html
  * @module
@@ -67,7 +67,7 @@ export const CODE = {
   unknown: 999,
 } as const;
 
-/** This GPU, driver or user does not offer the value: its series is absent and nothing is wrong. */
+/** Not available on this GPU, with this driver or for this user: the series is absent, nothing is wrong. */
 const ABSENT: ReadonlySet<number> = new Set([
   CODE.notSupported,
   CODE.noPermission,
@@ -77,7 +77,7 @@ const ABSENT: ReadonlySet<number> = new Set([
   CODE.deprecated,
 ]);
 
-/** Nothing more can be asked of this GPU with this session: it is lost, or the driver is gone or another. */
+/** Ends the session for this GPU: it is lost, or the driver is gone or was replaced. */
 const FATAL: ReadonlySet<number> = new Set([
   CODE.uninitialized,
   CODE.driverNotLoaded,
@@ -88,7 +88,7 @@ const FATAL: ReadonlySet<number> = new Set([
   CODE.gpuNotFound,
 ]);
 
-/** Whether a code says that there is no such value here. */
+/** Whether a code means that the value is not available here. */
 export function isAbsent(code: number): boolean {
   return ABSENT.has(code);
 }
@@ -98,14 +98,14 @@ export function isFatal(code: number): boolean {
   return FATAL.has(code);
 }
 
-/** What a new session with the driver does not cure: somebody has to act first. */
+/** A new session does not help: the operator has to act first. */
 const NEEDS_OPERATOR: ReadonlySet<number> = new Set([
   CODE.noPermission,
   CODE.insufficientPower,
   CODE.operatingSystem,
 ]);
 
-/** Whether a GPU that answers so may answer in a new session with the driver. */
+/** Whether a new session with the driver may bring the GPU back. */
 export function mayRecover(code: number): boolean {
   return !NEEDS_OPERATOR.has(code);
 }
@@ -115,11 +115,11 @@ export function describeCode(code: number): string {
   return `${NAMES[code] ?? "UNKNOWN"} (${code})`;
 }
 
-/** A call that NVML refused in a way that matters to the caller. */
+/** A failed call that the caller has to handle. */
 export class NvmlError extends Error {
   override readonly name = "NvmlError";
 
-  /** `code` is the `nvmlReturn_t`, `symbol` the function that answered it. */
+  /** `code` is the `nvmlReturn_t` that `symbol` returned. */
   constructor(readonly code: number, readonly symbol: string) {
     super(`${symbol} returned ${describeCode(code)}`);
   }
@@ -132,7 +132,7 @@ export interface Advice {
 }
 
 const ADVICE: Readonly<Record<number, Advice>> = {
-  [CODE.uninitialized]: { reason: "uninitialized", advice: "it is initialised again by itself" },
+  [CODE.uninitialized]: { reason: "uninitialized", advice: "the exporter opens a new session by itself" },
   [CODE.noPermission]: {
     reason: "permission",
     advice:
@@ -152,17 +152,17 @@ const ADVICE: Readonly<Record<number, Advice>> = {
   [CODE.resetRequired]: { reason: "reset_required", advice: 'run "nvidia-smi --gpu-reset", or reboot' },
   [CODE.operatingSystem]: {
     reason: "permission",
-    advice: "the system or a container's device rules keep it from /dev/nvidia*: allow these devices",
+    advice: "the system or the container's device rules deny /dev/nvidia*: allow these devices",
   },
   [CODE.libRmVersionMismatch]: {
     reason: "driver_mismatch",
     advice: "the driver was upgraded under the running system: reload the kernel module or reboot, " +
       "then restart this exporter",
   },
-  [CODE.gpuNotFound]: { reason: "gone", advice: "no GPU is left: see whether one was removed" },
+  [CODE.gpuNotFound]: { reason: "gone", advice: "no GPU is left: check whether one was removed" },
 };
 
-/** What to say of a code to an operator. */
+/** Reason and advice for a code. */
 export function adviceFor(code: number): Advice {
   return ADVICE[code] ??
     { reason: "call_failed", advice: 'see "dmesg" and "nvidia-smi" for the driver\'s state' };

@@ -11,18 +11,18 @@ import { NVML_SYMBOLS } from "./nvml_symbols.ts";
 /** `NVML_DEVICE_NAME_V2_BUFFER_SIZE` and `NVML_DEVICE_UUID_V2_BUFFER_SIZE`. */
 const TEXT_BYTES = 96;
 
-/** One GPU, or one MIG device. Calls of one device follow one another, so they share their memory. */
+/** One GPU, or one MIG device. Its calls are serialised, so they share buffers. */
 export class NvmlDevice extends NvmlCalls {
-  /** `nvmlDevice_t`: says which GPU an event is about. */
+  /** `nvmlDevice_t`; events carry it too. */
   readonly handle: bigint;
-  /** Where {@linkcode ask} has the results written: one buffer for each pointer parameter, in order. */
+  /** Results of {@linkcode ask}: one buffer for each pointer parameter, in order. */
   readonly out: readonly [NvmlBuffer, NvmlBuffer, NvmlBuffer] = [
     new NvmlBuffer(TEXT_BYTES),
     new NvmlBuffer(8),
     new NvmlBuffer(8),
   ];
 
-  /** `calls` has the lane of its GPU, and the failures that a MIG device shares with it. */
+  /** Takes lane and failures from `calls`: a MIG device shares those of its GPU. */
   constructor({ symbols, lane, failures }: NvmlCalls, handle: bigint) {
     super(symbols, lane, failures);
     this.handle = handle;
@@ -41,7 +41,7 @@ export class NvmlDevice extends NvmlCalls {
 
   /**
    * Calls a function with the handle, {@linkcode out} for its pointers and `args` for its other parameters.
-   * Returns whether the results are there, as {@linkcode NvmlCalls.ok} does.
+   * Returns whether it succeeded, as {@linkcode NvmlCalls.ok} does.
    */
   ask(name: NvmlFunction, args: readonly number[] = []): Promise<boolean> {
     let [outs, others] = [0, 0];

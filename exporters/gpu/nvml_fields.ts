@@ -1,7 +1,7 @@
 /**
  * Many values of a GPU in one driver call, by field number.
  *
- * Only numbers that have kept their meaning in every version of nvml.h are used; 199, 200 and 251 to 273 have not.
+ * Only numbers with the same meaning in every version of nvml.h are used; 199, 200 and 251 to 273 changed theirs.
  *
  * @see https://docs.nvidia.com/deploy/nvml-api/group__nvmlFieldValueEnums.html
  * @module
@@ -16,13 +16,13 @@ import type { PlainValue } from "./plain_values.ts";
 /** Bytes sent and received over PCIe; since NVML 12.5. */
 export const PCIE_BYTES = { tx: 197, rx: 198 } as const;
 
-/** The fields that are values as they are, by their number in nvml.h (`NVML_FI_DEV_…`). */
+/** Plain values, by field number in nvml.h (`NVML_FI_DEV_…`). */
 const PLAIN: readonly (Omit<PlainValue, "at" | "partOf"> & { readonly field: number })[] = [
   { field: 3, metric: METRICS.eccErrors, labels: { kind: "corrected", scope: "volatile" } },
   { field: 5, metric: METRICS.eccErrors, labels: { kind: "corrected", scope: "aggregate" } },
   { field: 4, metric: METRICS.eccErrors, labels: { kind: "uncorrected", scope: "volatile" } },
   { field: 6, metric: METRICS.eccErrors, labels: { kind: "uncorrected", scope: "aggregate" } },
-  // No card in use is at 0 °C: that is a sensor that is not there.
+  // 0 °C is a missing sensor: no card in use is that cold.
   { field: 82, metric: METRICS.temperature, labels: { sensor: "memory" }, none: 0 },
   { field: 83, metric: METRICS.energy, unit: "mJ" },
   { field: 94, metric: METRICS.pcieReplays },
@@ -49,7 +49,7 @@ export class FieldReader {
     this.#device = device;
   }
 
-  /** Reads all fields and adds those that are samples as they are; what the GPU does not have is absent. */
+  /** Reads all fields and adds the plain ones; what the GPU lacks is absent. */
   async read(samples: GpuSamples): Promise<FieldValues> {
     const list = this.#list;
     for (const [index, field] of FIELDS.entries()) {
@@ -74,7 +74,7 @@ export class FieldReader {
     return values;
   }
 
-  /** Reads the union as its `nvmlValueType_t` says; undefined for a type that is not known. */
+  /** Reads the union as its `nvmlValueType_t` says; undefined for an unknown type. */
   #valueAt(base: number): number | bigint | undefined {
     const at = [MEMBERS.value[0], 4] as const;
     switch (this.#list.u32(MEMBERS.valueType, base)) {

@@ -41,8 +41,8 @@ export interface OpenNvmlLibraryOptions {
 }
 
 /**
- * Opens the first library that opens. It stays open for the life of the process: a call may be inside it at any
- * time, and after the permission is given back it could not be opened again.
+ * Opens the first library that works. It stays open for the life of the process: a call may be inside at any time,
+ * and once the permission is revoked it could not be opened again.
  *
  * @throws {NvmlLibraryError} with what was tried and what to do
  */
@@ -61,7 +61,7 @@ export function openNvmlLibrary(options: OpenNvmlLibraryOptions = {}): NvmlLibra
     try {
       const { symbols } = dlopen(path);
       if (symbols.nvmlInit_v2 && symbols.nvmlDeviceGetCount_v2) return { path, symbols };
-      broken.push(`"${path}" is not NVML: it has no nvmlInit_v2`);
+      broken.push(`"${path}" is not NVML: it lacks nvmlInit_v2`);
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       if (!/no such file/i.test(message)) broken.push(`"${path}": ${message.replace(/\.?\s*$/, "")}`);
@@ -78,15 +78,15 @@ export function openNvmlLibrary(options: OpenNvmlLibraryOptions = {}): NvmlLibra
   throw new NvmlLibraryError(
     "missing",
     `No NVIDIA library at ${granted.map((path) => `"${path}"`).join(", ")}: without an NVIDIA GPU this is ` +
-      `as it should be; with one, install its driver, or name the library with "--nvml PATH" and "--allow-ffi=PATH"`,
+      `expected; with one, install its driver, or name the library with "--nvml PATH" and "--allow-ffi=PATH"`,
   );
 }
 
 /**
  * Opens a library, with null for each function that it lacks.
  *
- * Of a function that is missing, Deno 2.9.6 makes null only where it is a blocking one; a non-blocking one throws
- * when it is called. So the library is opened a second time to see which are there.
+ * Deno 2.9.6 yields null for a missing function only where it is blocking; a missing non-blocking one throws when
+ * called. So the library is opened a second time, blocking, to see what is missing.
  */
 function openPath(path: string): { symbols: NvmlSymbols } {
   const { symbols } = Deno.dlopen(path, NVML_SYMBOLS);

@@ -10,20 +10,20 @@ import { NvmlCalls } from "./nvml_calls.ts";
 import { NvmlDevice } from "./nvml_device.ts";
 import { type XidLog, XidWatcher } from "./xid_watcher.ts";
 
-/** What came of reading one GPU: a reading, or why there is none. */
+/** A GPU's reading, or why there is none. */
 export type GpuOutcome =
   & { readonly index: number; readonly gpu: Gpu | undefined }
   & ({ readonly reading: GpuReading } | { readonly error: unknown });
 
-/** What came of reading all of them. */
+/** The readings of all GPUs. */
 export interface SessionReading {
   readonly versions: NvmlVersions;
   readonly gpus: readonly GpuOutcome[];
-  /** How many GPUs the driver has now, or why it does not say. */
+  /** How many GPUs the driver has now, or why that is unknown. */
   readonly count: number | { readonly error: unknown };
 }
 
-/** A GPU's place in the driver's list. The GPU is attached when it first answers. */
+/** An index in the driver's list. Its GPU is attached at the first reading that succeeds. */
 class GpuSlot {
   readonly index: number;
   readonly #watcher: XidWatcher;
@@ -101,7 +101,7 @@ export class NvmlSession {
     for (let index = 0; index < count; index++) {
       slots.push(new GpuSlot(new NvmlCalls(symbols, new CallLane()), index, watcher));
     }
-    // One that cannot be attached is tried again by the next reading, which reports why.
+    // The next reading retries those that failed, and reports why.
     await Promise.allSettled(slots.map((slot) => slot.lane.run(() => slot.attach(), deadlineMs)));
     watcher.start();
     return new NvmlSession(nvml, { versions, slots, watcher });

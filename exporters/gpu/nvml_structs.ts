@@ -1,7 +1,7 @@
 /**
  * Byte layouts of the NVML structs that the exporter reads: little-endian, 64-bit Linux.
  *
- * A test compiles declarations of these structs in C and holds every size and offset here against them.
+ * A test compiles these structs in C and compares every size and offset.
  *
  * @see https://docs.nvidia.com/deploy/nvml-api/group__nvmlDeviceStructs.html
  * @module
@@ -130,7 +130,7 @@ const CONTROL_REGEXP = /[\u0000-\u001f\u007f]/g;
 
 /** Memory that a struct, a list of structs or a text is written to. */
 export class NvmlBuffer {
-  /** What is handed to the call. */
+  /** Passed to the call. */
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #view: DataView<ArrayBuffer>;
 
@@ -174,7 +174,7 @@ export class NvmlBuffer {
     this.#view.setUint32(base + offset, value, true);
   }
 
-  /** The text at `offset` up to its NUL or `length` bytes; what is no UTF-8 becomes U+FFFD. */
+  /** The text at `offset` up to its NUL or `length` bytes; invalid UTF-8 becomes U+FFFD. */
   text(offset = 0, length = this.bytes.length - offset): string {
     const part = this.bytes.subarray(offset, offset + length);
     const end = part.indexOf(0);

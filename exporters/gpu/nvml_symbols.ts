@@ -3,7 +3,7 @@
  *
  * Names are literal, as dlsym() sees them: nvml.h maps a plain name to its newest version by macro, so
  * "nvmlInit" is the old one. Every symbol is optional (null where the driver is older than the function), and
- * every call is non-blocking, because a sick driver can keep any of them for ever. A handle (`nvmlDevice_t`,
+ * every call is non-blocking, because a sick driver can keep any of them forever. A handle (`nvmlDevice_t`,
  * `nvmlEventSet_t`) travels as `usize`, everything written through a pointer as a buffer, so that
  * `--allow-ffi` can stay scoped to this one library.
  *
@@ -11,7 +11,7 @@
  * @module
  */
 
-/** What all have in common: the result is an `nvmlReturn_t`. */
+/** Common to all: the result is an `nvmlReturn_t`. */
 const CALL = { result: "i32", optional: true, nonblocking: true } as const;
 const NONE = { parameters: [], ...CALL } as const;
 const TEXT = { parameters: ["buffer", "u32"], ...CALL } as const;

@@ -34,8 +34,8 @@ export class PcieRates {
 }
 
 /**
- * Bytes per second; undefined where the counter fell, or where a call took so long that the interval is not known
- * to 5 %.
+ * Bytes per second; undefined where the counter fell, or where slow calls leave the interval unknown by more than
+ * 5 %.
  */
 function rateBetween(last: PcieReading, now: PcieReading, direction: "rx" | "tx"): number | undefined {
   const bytes = Number(BigInt(now[direction] ?? 0) - BigInt(last[direction] ?? 0));
@@ -46,7 +46,7 @@ function rateBetween(last: PcieReading, now: PcieReading, direction: "rx" | "tx"
   return isKnown ? 1000 * bytes / ((shortestMs + longestMs) / 2) : undefined;
 }
 
-/** Whether a field is a counter of 64 bits: one of 32 wraps within a second. With all bits set it is none. */
+/** Whether it is a 64-bit counter: one of 32 bits wraps within a second. All bits set means no value. */
 function isCounter(value: number | bigint | undefined): boolean {
   return typeof value === "bigint" && value >= 0n && value !== ALL_BITS;
 }

@@ -1,6 +1,5 @@
 /**
- * The values that one call answers as they are: each is a row that says which function reports it, where in the
- * result it lies, in which unit, and the metric that it becomes.
+ * Values that a call reports as they are. Each is one row: function, place in the result, unit, metric.
  *
  * @module
  */
@@ -28,19 +27,19 @@ export interface PlainValue {
   readonly none?: number;
   /** Where it lies in what the function writes. @default the first 4 bytes */
   readonly at?: Member<4 | 8>;
-  /** A value beside it that it cannot exceed. */
+  /** The whole that it is a part of: a larger part is impossible. */
   readonly partOf?: Member<4 | 8>;
 }
 
 /** A function and the values that it reports. */
 export interface PlainCall {
   readonly name: NvmlFunction;
-  /** What it takes beside the device and the memory for its results, such as an index. */
+  /** Its other parameters, such as an index. */
   readonly args?: readonly number[];
-  /** The struct that it fills, where that has a version to be set before. */
+  /** The struct that it fills, where a version has to be set first. */
   readonly versioned?: StructLayout & { readonly version: number };
   readonly values: readonly PlainValue[];
-  /** What to call where this one fails. */
+  /** Fallback, where this one fails. */
   readonly otherwise?: PlainCall;
 }
 
@@ -69,7 +68,7 @@ export function memoryCall(
 
 const GPU_TEMPERATURE = { metric: METRICS.temperature, labels: { sensor: "gpu" } };
 
-/** What changes. */
+/** Values that change. */
 export const CHANGING: readonly PlainCall[] = [
   one("nvmlDeviceGetPowerUsage", { metric: METRICS.power, unit: "mW" }),
   one("nvmlDeviceGetEnforcedPowerLimit", { metric: METRICS.powerLimit, unit: "mW" }),
@@ -113,12 +112,12 @@ export const CHANGING: readonly PlainCall[] = [
   ),
 ];
 
-/** What does not change while the driver runs. */
+/** Values that stay the same while the driver runs. */
 export const FIXED: readonly PlainCall[] = CLOCKS.map((clock, index) =>
   one("nvmlDeviceGetMaxClockInfo", { metric: METRICS.clockMax, labels: { clock }, unit: "MHz" }, index)
 );
 
-/** PCIe traffic, measured for 20 ms by each of the calls. */
+/** PCIe traffic; each call measures for 20 ms. */
 export const MEASURED_PCIE: readonly PlainCall[] = Object.entries({ rx: 1, tx: 0 }).map((
   [direction, counter],
 ) =>
@@ -129,7 +128,7 @@ export const MEASURED_PCIE: readonly PlainCall[] = Object.entries({ rx: 1, tx: 0
   )
 );
 
-/** The speed of each fan, or of the only one where the driver does not know how many there are. */
+/** The speed of each fan; drivers before R510 report a single one. */
 export async function fanCalls(device: NvmlDevice): Promise<readonly PlainCall[]> {
   const value = (fan: number): PlainValue => ({
     metric: METRICS.fan,
@@ -143,7 +142,7 @@ export async function fanCalls(device: NvmlDevice): Promise<readonly PlainCall[]
   return Array.from({ length: count }, (_, fan) => one("nvmlDeviceGetFanSpeed_v2", value(fan), fan));
 }
 
-/** Reads values one after the other. Returns how many calls brought theirs. */
+/** Reads values one after the other. Returns how many calls succeeded. */
 export async function readPlainValues(
   device: NvmlDevice,
   calls: readonly PlainCall[],
@@ -166,7 +165,7 @@ export async function readPlainValues(
   return answered;
 }
 
-/** Undefined where there is none, NaN where it cannot be. */
+/** Undefined for "no value", NaN for an impossible one. */
 function valueIn(
   { out: [result] }: NvmlDevice,
   { at = AT_START_4, none, partOf }: PlainValue,

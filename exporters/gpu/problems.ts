@@ -1,5 +1,5 @@
 /**
- * What is wrong with a GPU or its driver, and what to do, in words for the operator.
+ * What is wrong with a GPU or its driver, and what the operator can do.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { CallTimeout } from "./call_lane.ts";
 import { adviceFor, CODE, describeCode, NvmlError } from "./nvml_codes.ts";
 import type { GpuOutcome } from "./nvml_session.ts";
 
-/** Why `subject` could not be read: reads the same from one scrape to the next while nothing changes. */
+/** Why `subject` could not be read; the same text from one scrape to the next while nothing changes. */
 export function problemOf(subject: string, error: unknown): Problem {
   if (error instanceof CallTimeout) {
     const message = error.isHung
@@ -43,7 +43,7 @@ export function problemsOf(outcome: GpuOutcome): Problem[] {
   if (samples.impossible.length > 0) {
     problems.push({
       reason: "invalid",
-      // Which metrics, not which values: garbage may be another in each scrape.
+      // Metrics, not values: garbage changes from scrape to scrape.
       message: `${name} reports impossible values, which are omitted: ${samples.impossible.join(", ")}; ` +
         `compare with "nvidia-smi -q"; if it lasts, see "dmesg", and update the driver or reset the GPU`,
     });

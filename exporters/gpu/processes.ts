@@ -1,5 +1,5 @@
 /**
- * What each process has of a GPU: memory, and shares of its engines.
+ * What each process uses of a GPU: memory, and shares of its engines.
  *
  * @see https://docs.nvidia.com/deploy/nvml-api/group__nvmlDeviceQueries.html
  * @module
@@ -69,7 +69,7 @@ export class ProcessReader {
       (count, list) => device.code(name, device.handle, count, list),
     );
     if (!count) return [];
-    // The name does not say how long a record is: drivers 535.43.02 to 535.86.05 write 32 bytes through _v3.
+    // Not known from the name: drivers 535.43.02 to 535.86.05 write 32 bytes through _v3.
     const size = this.#records.recordBytes(count, [
       STRUCTS.nvmlProcessDetail_v1_t.size,
       STRUCTS.nvmlProcessInfo_t.size,

@@ -1,6 +1,6 @@
 /**
- * Calls NVML functions that fill a list of records: the caller brings memory for so many and gets the number
- * written, or the code that asks for more. No number that comes back is trusted further than the memory reaches.
+ * Calls NVML functions that fill a list of records: the caller passes room for some and gets the number written,
+ * or a code that asks for more room. A returned number is never trusted beyond that room.
  *
  * @module
  */
@@ -46,10 +46,10 @@ export class RecordList {
       this.#count.setU32(AT_START_4, this.#capacity);
       const code = await call(this.#count.bytes, this.#list.bytes);
       const count = this.#count.u32(AT_START_4);
-      // Nothing was sampled since, or nothing runs.
+      // No new samples, or nothing runs.
       if (code === CODE.notFound) return 0;
       if (code === CODE.insufficientSize && this.#capacity < MAX_CAPACITY) {
-        // A few more than asked for, since the list moves.
+        // A few more than asked for: the list may grow meanwhile.
         this.#capacity = Math.min(Math.max(count + 8, this.#capacity * 2), MAX_CAPACITY);
         this.#list = new NvmlBuffer(this.#capacity * MAX_RECORD_BYTES);
         continue;
@@ -61,7 +61,7 @@ export class RecordList {
     }
   }
 
-  /** Which of these sizes, from large to small, the records have that were just written; 0 for none. */
+  /** Size of the records just written, of these sizes from large to small; 0 for a smaller one. */
   recordBytes(count: number, sizes: readonly number[]): number {
     return sizes.find((size) => this.#list.u64([count * size - 8, 8]) !== UNTOUCHED_U64) ?? 0;
   }

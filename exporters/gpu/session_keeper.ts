@@ -24,7 +24,7 @@ const FIRST_DELAY_MS = 2_000;
 const MAX_OPEN_DELAY_MS = 60_000;
 /** A new session makes the driver forget the counters of GPUs that nothing else holds, so it is opened seldom. */
 const MAX_RENEW_DELAY_MS = 300_000;
-/** Longest wait for the wait for Xids to end. */
+/** Longest wait for the Xid watcher to stop. */
 const STOP_WATCHING_MS = 5_000;
 
 /** Options of {@linkcode SessionKeeper}. */
@@ -41,7 +41,7 @@ export interface SessionKeeperOptions extends ReadOptions {
   readonly openDeadlineMs?: number | undefined;
 }
 
-/** Says when to try again, each time later. */
+/** When to retry: each time later. */
 class Backoff {
   #delayMs = FIRST_DELAY_MS;
   #dueMs = 0;
@@ -62,7 +62,7 @@ class Backoff {
   }
 }
 
-/** Keeps a session that works. */
+/** Holds the session, and replaces it when needed. */
 export class SessionKeeper {
   readonly #options: SessionKeeperOptions;
   readonly #nowMs: () => number;
@@ -72,7 +72,7 @@ export class SessionKeeper {
   #session: NvmlSession | undefined;
   #failure: SourceError | undefined;
   #isRenewing = false;
-  /** What is under way: sessions are neither used nor replaced meanwhile. */
+  /** The work in progress; the session is neither used by others nor replaced meanwhile. */
   #turn: Promise<unknown> = Promise.resolve();
 
   constructor(options: SessionKeeperOptions) {
@@ -87,13 +87,13 @@ export class SessionKeeper {
   start(): boolean {
     if (!this.#openLibrary()) return false;
     this.#inTurn(() => this.#openSession())
-      .catch((error) => this.#options.log.debug("driver does not start", { error }));
+      .catch((error) => this.#options.log.debug("cannot open a session with the driver", { error }));
     return true;
   }
 
   /**
-   * Reads all GPUs, in a session that is opened if need be. What the reading shows decides whether the next one
-   * needs a new session, which is opened in the background.
+   * Reads all GPUs, opening a session first where there is none. Where the reading shows that a new session may
+   * help, that is opened in the background.
    *
    * @throws {SourceError} while there is no library or no driver
    */
@@ -106,7 +106,7 @@ export class SessionKeeper {
     });
   }
 
-  /** Ends waiting for Xids. NVML itself ends with the process: a call may be inside it. */
+  /** Stops the Xid watcher. NVML itself is not shut down: a call may be inside. */
   async stop(): Promise<void> {
     await this.#session?.stopWatching();
   }
@@ -149,25 +149,25 @@ export class SessionKeeper {
     return this.#failure = failure;
   }
 
-  /** Starts over where a new session may bring what this one does not. */
+  /** Opens a new session where that may help. */
   #judge(session: NvmlSession, { gpus, count }: SessionReading): void {
     const isCounted = typeof count === "number";
     const stale = gpus.find((outcome) => "error" in outcome && isStale(outcome.error));
     if (isCounted && count !== session.size) {
-      this.#renew(session, `the driver has ${count} GPUs, before it had ${session.size}`);
+      this.#renew(session, `the driver has ${count} GPUs, was ${session.size}`);
     } else if (stale) this.#renew(session, `GPU ${stale.index} is not readable`);
     else if (isCounted && gpus.every((outcome) => "reading" in outcome)) this.#renewBackoff.reset();
   }
 
-  /** Starts over in the background if that is due; the session at hand serves until then. */
+  /** Opens a new session in the background, if that is due. */
   #renew(session: NvmlSession, reason: string): void {
-    // While a call hangs it cannot be ended.
+    // A session with a call inside cannot be closed.
     if (session.occupied || this.#isRenewing || !this.#renewBackoff.isDue(this.#nowMs())) return;
     this.#isRenewing = true;
     this.#renewBackoff.tried(this.#nowMs());
-    this.#options.log.info("starting over with the driver", { reason });
+    this.#options.log.info("opening a new session with the driver", { reason });
     this.#replace(session)
-      .catch((error) => this.#options.log.warn(`Cannot start over with the driver: ${error.message}`))
+      .catch((error) => this.#options.log.warn(`Cannot open a new session with the driver: ${error.message}`))
       .finally(() => this.#isRenewing = false);
   }
 
@@ -179,7 +179,7 @@ export class SessionKeeper {
     await this.#inTurn(async () => {
       const { openDeadlineMs = OPEN_DEADLINE_MS } = this.#options;
       if (!hasStopped || !await session.close(openDeadlineMs)) {
-        throw new Error("a call is still inside it; if that lasts, restart this exporter");
+        throw new Error("a call is still inside the old one; if that lasts, restart this exporter");
       }
       this.#session = undefined;
       await this.#openSession();
@@ -199,7 +199,7 @@ export class SessionKeeper {
   }
 }
 
-/** Whether a new session may bring a GPU back; none can be had while a call hangs. */
+/** Whether a new session may bring the GPU back. */
 function isStale(error: unknown): boolean {
   return error instanceof NvmlError && mayRecover(error.code);
 }

@@ -1,6 +1,6 @@
 /**
- * Counts the Xids of the GPUs. The driver reports each once, to whoever waits at that moment, so a wait is always
- * under way on its own thread.
+ * Counts the Xids of the GPUs. The driver reports each once, to whoever waits at that moment, so one call always
+ * waits, on its own thread.
  *
  * Xids: https://docs.nvidia.com/deploy/xid-errors/
  *
@@ -15,21 +15,21 @@ import type { NvmlSymbols } from "./nvml_symbols.ts";
 
 /** `nvmlEventTypeXidCriticalError`. */
 const XID_EVENT = 0x8n;
-/** One wait, in milliseconds: how long ending may take. */
+/** Longest wait of one call, in milliseconds; stopping takes as long. */
 const WAIT_MS = 1000;
-/** A wait that fails, as it does while a GPU is lost, fails at once: it is not repeated sooner than this. */
+/** Delay after a failed wait, in milliseconds: while a GPU is lost, waits fail at once. */
 const PAUSE_MS = 1000;
-/** More different Xids of one GPU than there are is garbage. */
+/** Series of one GPU at most: there are fewer different Xids. */
 const MAX_XIDS = 256;
 
-/** How often an Xid was seen, and when last. */
+/** How often an Xid occurred, and its last time. */
 export interface XidCount {
   readonly xid: number;
   count: number;
   lastMs: number;
 }
 
-/** The Xids since this process started, by the GPU's UUID; outlives the sessions with the driver. */
+/** Xids since this process started, by the GPU's UUID; kept across sessions with the driver. */
 export class XidLog {
   readonly #counts = new Map<string, Map<number, XidCount>>();
   readonly #wallClockMs: () => number;
@@ -55,7 +55,7 @@ export class XidLog {
   }
 }
 
-/** Is called with the handle of the GPU and the number of its Xid; 999 where the driver does not say. */
+/** Receives the GPU's handle and the Xid; 999 where the driver does not know it. */
 export type OnXid = (handle: bigint, xid: number) => void;
 
 /** Waits for Xids within one session with the driver. */

@@ -1,5 +1,5 @@
 /**
- * Holds the exporter's samples against what nvidia-smi said just before and just after.
+ * Compares the exporter's samples with what nvidia-smi printed just before and just after.
  *
  * @module
  */
@@ -51,7 +51,7 @@ function ecc(kind: string, scope: string, bits: string): Comparison {
   };
 }
 
-/** Everything that both tell. */
+/** Every value that both report. */
 export const COMPARISONS: readonly Comparison[] = [
   {
     metric: "gpu_power_watts",
@@ -142,7 +142,7 @@ export interface Finding {
   /** Name and labels of the series. */
   readonly series: string;
   readonly ours: number | undefined;
-  /** What nvidia-smi said before and after. */
+  /** What nvidia-smi printed before and after. */
   readonly theirs: readonly (number | undefined)[];
   readonly verdict: "agrees" | "differs" | "missing here" | "only here" | "not compared";
 }

@@ -1,5 +1,5 @@
 /**
- * Starts the whole exporter on a real card as its task does, and reports what it says.
+ * Starts the whole exporter on a real card as its task does, and reports what it answers.
  *
  * @module
  */

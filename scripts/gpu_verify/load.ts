@@ -60,7 +60,7 @@ export async function underLoad(
   const output = child.output().then((output) => ended = output);
   await Promise.race([output, new Promise((resolve) => setTimeout(resolve, SETTLE_MS))]);
   const code = ended ? NaN : await round();
-  // What it ended by itself says nothing of a card at work.
+  // Once the load has ended, the card was not at work.
   if (ended) return { reason: reasonOf(ended) };
   child.kill();
   await output;

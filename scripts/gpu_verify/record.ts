@@ -1,5 +1,5 @@
 /**
- * Writes down what NVML answers, as a script for the stand-in library of the tests, with identifiers masked.
+ * Records what NVML returns, as a script for the stand-in library of the tests, with identifiers masked.
  *
  * @module
  */
@@ -42,10 +42,10 @@ const U64 = new Set<Name>([
   "nvmlDeviceGetSupportedClocksEventReasons",
   "nvmlDeviceGetSupportedClocksThrottleReasons",
 ]);
-/** What is not written: it says nothing of the card, or names processes of this machine. */
+/** Not recorded: says nothing about the card, or identifies processes of this machine. */
 const SKIPPED = /^nvmlEvent|^nvmlInit|^nvmlShutdown|RegisterEvents|RunningProcesses|ProcessUtilization/;
 
-/** Records the last answer of each call. */
+/** Records the last result of each call. */
 export class Recorder {
   readonly #lines = new Map<string, string>();
   readonly #scopes = new Map<bigint, string>();

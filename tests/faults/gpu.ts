@@ -5,7 +5,7 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { GpuRig, refuse } from "../support/rigs/gpu.ts";
-import { type Page, valueIn } from "../support/rigs/rig.ts";
+import { type Page, readPage, valueIn } from "../support/rigs/rig.ts";
 import { anyFaults } from "./any.ts";
 import type { FaultSet } from "./fault.ts";
 
@@ -16,11 +16,15 @@ function assertOtherGpu(page: Page): void {
   assertEquals(valueIn(page, { name: "gpu_up", labels: { gpu: "0" } }), 0);
 }
 
+async function assertRead(rig: GpuRig): Promise<void> {
+  assert(valueIn(await readPage(rig), rig.canary) !== undefined, "the values are absent");
+}
+
 function assertAbsent(page: Page, names: readonly string[]): void {
   for (const name of names) assertEquals(valueIn(page, { name, labels: { gpu: "0" } }), undefined, name);
 }
 
-/** What can befall the GPU exporter. */
+/** Faults of the GPU exporter. */
 export const GPU_FAULTS: FaultSet<GpuRig> = {
   exporter: "gpu",
   create: GpuRig.create,
@@ -103,6 +107,29 @@ export const GPU_FAULTS: FaultSet<GpuRig> = {
       heal: (rig) => rig.answer(),
     },
     {
+      kind: "hanging",
+      what: "every call takes a tenth of a second: none hangs, a reading takes seconds",
+      values: "withheld",
+      reason: "timeout",
+      health: "GPU 0 is too slow",
+      inject: (rig) => rig.answer("sys delay_us 100000"),
+      heal: (rig) => rig.answer(),
+    },
+    {
+      kind: "lying",
+      what: "the statistics of NVENC fail, its list of sessions does not",
+      values: "goes on",
+      reason: "call_failed",
+      health: "GPU 0: some readings failed: nvmlDeviceGetEncoderStats",
+      metrics: "sessions are counted in the list; their averages are absent",
+      inject: (rig) => rig.answer("gpu0 nvmlDeviceGetEncoderStats !999"),
+      check: (page) => {
+        assertEquals(valueIn(page, { name: "gpu_encoder_sessions", labels: { gpu: "0" } }), 2);
+        assertAbsent(page, ["gpu_encoder_average_fps"]);
+      },
+      heal: (rig) => rig.answer(),
+    },
+    {
       kind: "lying",
       what: "a name that is no text, 5,000 NVENC sessions claimed",
       values: "goes on",
@@ -159,7 +186,7 @@ export const GPU_FAULTS: FaultSet<GpuRig> = {
     {
       kind: "flooding",
       once: true,
-      what: `a GPU tells ${XIDS} different Xids, more than there are`,
+      what: `a GPU reports ${XIDS} different Xids, more than there are`,
       values: "goes on",
       metrics: "256 series of Xids at most",
       inject: (rig) =>
@@ -167,6 +194,36 @@ export const GPU_FAULTS: FaultSet<GpuRig> = {
       check: (page) => {
         const count = page.families.get("gpu_xid_errors_total")?.samples.length ?? 0;
         assert(count > 0 && count <= 256, `${count} series of Xids`);
+      },
+      heal: (rig) => rig.answer(),
+    },
+    {
+      kind: "flooding",
+      what:
+        "a scraper with a timeout of 0.1 us asks again and again, while each call takes half a millisecond",
+      values: "goes on",
+      inject: async (rig) => {
+        rig.answer("sys delay_us 500");
+        for (let scrape = 0; scrape < 20; scrape++) {
+          const headers = { "x-prometheus-scrape-timeout-seconds": "0.0000001" };
+          await Promise.all([rig.exporter.metrics({ headers }), assertRead(rig)]);
+        }
+      },
+      heal: (rig) => rig.answer(),
+    },
+    {
+      kind: "stopped and continued",
+      what: "SIGSTOP for three seconds in the middle of a reading, then SIGCONT",
+      values: "goes on",
+      inject: async (rig) => {
+        rig.answer("sys delay_us 5000");
+        const read = assertRead(rig);
+        // Should the reading be over by then, the fault is the one of every exporter.
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        rig.exporter.kill("SIGSTOP");
+        await new Promise((resolve) => setTimeout(resolve, 3000));
+        rig.exporter.kill("SIGCONT");
+        await read;
       },
       heal: (rig) => rig.answer(),
     },

@@ -14,7 +14,7 @@ const SUCCESS = 0;
 const TIMEOUT = 10;
 const CODES = [1, 2, 3, 3, 3, 4, 6, 7, 9, 13, 15, 16, 18, 21, 25, 28, 999, -1, 31, 2147483647] as const;
 
-/** Functions that mostly succeed, write what may be anything, and lack for some of them. */
+/** Functions that mostly succeed, write what may be anything, and some of them missing. */
 function randomDriver(random: Random): NvmlSymbols {
   const quality = random.pick([0.3, 0.7, 0.95, 1]);
   return Object.fromEntries(
@@ -84,7 +84,7 @@ function assertPossible(families: ReadonlyMap<string, Family>): void {
   }
 }
 
-Deno.test("A driver that answers anything gives pages that parse, with values that can be", async () => {
+Deno.test("A driver that answers anything gives pages that parse, with possible values", async () => {
   await fuzz("nvml", async (random) => {
     await using test = openCollector(randomDriver(random), {
       processes: random.chance(0.5),

@@ -36,7 +36,7 @@ Deno.test("CallLane.run() hands on what the work throws, and is free again", asy
   assertEquals(lane.occupied, false);
 });
 
-Deno.test("CallLane.run() tells many slow calls from one that hangs", async () => {
+Deno.test("CallLane.run() distinguishes many slow calls from one that hangs", async () => {
   const lane = new CallLane();
   const slow = async (): Promise<void> => {
     while (true) await lane.call("nvmlSlow", () => new Promise((resolve) => setTimeout(resolve, 1)));

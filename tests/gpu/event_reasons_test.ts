@@ -18,7 +18,7 @@ Deno.test("addEventReasons() adds 0 or 1 for each reason that the GPU can give",
   assertEquals(reasonsOf(0n, 0x1n), { gpu_idle: 0 });
 });
 
-Deno.test("addEventReasons() adds all known reasons where the GPU does not say which it can give", () => {
+Deno.test("addEventReasons() adds all known reasons where the GPU does not report which it can give", () => {
   const reasons = reasonsOf(0x101n);
   assertEquals(Object.keys(reasons).length, 9);
   assertEquals(Object.entries(reasons).filter(([, value]) => value === 1).map(([name]) => name), [

@@ -66,7 +66,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "gpu exporter starts without a library, says what it tried, and finds the library later",
+  name: "gpu exporter starts without a library, reports what it tried, and finds the library later",
   ...needs("cc"),
   fn: async () => {
     using stub = await NvmlStub.create(TWO_GPUS);
@@ -126,7 +126,7 @@ Deno.test({
   },
 });
 
-Deno.test("gpu exporter says which flag is missing, and serves", async () => {
+Deno.test("gpu exporter names the flag that is missing, and serves", async () => {
   await using exporter = await startExporter("gpu", { permissions: ["--no-prompt", "--allow-net=0.0.0.0"] });
   const { sources: [source] } = await exporter.health();
   const flag = denoFlags(MANIFEST).find((flag) => flag.startsWith("--allow-ffi="));

@@ -41,7 +41,7 @@ const LIES = [
 ].join("\n");
 
 Deno.test({
-  name: "GpuSamples leaves out values that cannot be, and says which",
+  name: "GpuSamples omits impossible values, and names their metrics",
   ...STUB_OPTIONS,
   fn: async () => {
     using stub = await NvmlStub.create(machine(1, LIES));

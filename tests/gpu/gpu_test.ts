@@ -7,7 +7,7 @@ import { machine, power, STUB_OPTIONS, up } from "../support/gpu_machine.ts";
 import { NvmlStub } from "../support/nvml_stub.ts";
 
 Deno.test({
-  name: "Gpu drops only what a call refuses, and says so unless it is not supported",
+  name: "Gpu omits only what a call does not report, and names the call unless it is not supported",
   ...STUB_OPTIONS,
   fn: async () => {
     using stub = await NvmlStub.create(

@@ -5,7 +5,7 @@ import { machine, STUB_OPTIONS } from "../support/gpu_machine.ts";
 import { NvmlStub, readScript } from "../support/nvml_stub.ts";
 
 Deno.test({
-  name: "Gpu says nothing of the memory of a whole GPU with MIG on: it is for administrators",
+  name: "Gpu does not complain of the memory of a whole GPU with MIG on: it is for administrators",
   ...STUB_OPTIONS,
   fn: async () => {
     const refusal = "gpu0 nvmlDeviceGetMemoryInfo_v2 !4\ngpu0 nvmlDeviceGetMemoryInfo !4\n";

@@ -5,7 +5,7 @@ import { machine, power, STUB_OPTIONS, up } from "../support/gpu_machine.ts";
 import { NvmlStub } from "../support/nvml_stub.ts";
 
 Deno.test({
-  name: "NvmlCalls says that a GPU refuses what every user may read, and only that",
+  name: "NvmlCalls reports a refusal of what every user may read, and only that",
   ...STUB_OPTIONS,
   fn: async () => {
     const forAdministrators = [

@@ -28,7 +28,7 @@ Deno.test("openNvmlLibrary() opens the first path that is granted and opens", ()
   assertEquals(tried, ["/missing", "/wrong/class", "/good"]);
 });
 
-Deno.test("openNvmlLibrary() says which flag is missing", () => {
+Deno.test("openNvmlLibrary() names the flag that is missing", () => {
   const error = assertThrows(
     () => openNvmlLibrary({ paths: ["/a", "/b"], mayOpen: () => false }),
     NvmlLibraryError,

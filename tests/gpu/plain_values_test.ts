@@ -1,12 +1,13 @@
 /** Plain values, from the stand-in library. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { CHANGING, FIXED, MEASURED_PCIE } from "../../exporters/gpu/plain_values.ts";
 import { openCollector } from "../support/gpu_collector.ts";
 import { sampleOf } from "../support/gpu_exporter.ts";
 import { machine, STUB_OPTIONS } from "../support/gpu_machine.ts";
 import { NvmlStub } from "../support/nvml_stub.ts";
 
 Deno.test({
-  name: "readPlainValues() leaves out memory that is more than the GPU has",
+  name: "readPlainValues() omits memory that is more than the GPU has",
   ...STUB_OPTIONS,
   fn: async () => {
     using stub = await NvmlStub.create(machine(1, "gpu0 nvmlDeviceGetMemoryInfo_v2 8000 0 8000 8001\n"));
@@ -73,4 +74,19 @@ Deno.test({
     assertEquals(bytes, [8000, 500, 7500, undefined]);
     assertEquals(collection.problems, []);
   },
+});
+
+Deno.test("Every plain value has the labels of its metric, and a unit of its metric's name", () => {
+  const calls = [...CHANGING, ...FIXED, ...MEASURED_PCIE];
+  const values = calls.flatMap(({ values, otherwise }) => [...values, ...otherwise?.values ?? []]);
+  assert(values.length > 30);
+  for (const { metric, labels = {}, unit = "1" } of values) {
+    assertEquals(["gpu", "uuid", ...Object.keys(labels)], metric.labels, metric.name);
+    const [, suffix = ""] = metric.name.match(/_(watts|joules|ratio|hertz|per_second)$/) ?? [];
+    assertEquals(
+      unit,
+      { watts: "mW", ratio: "%", hertz: "MHz", per_second: "KB/s" }[suffix] ?? "1",
+      metric.name,
+    );
+  }
 });

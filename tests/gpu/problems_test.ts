@@ -12,7 +12,7 @@ Deno.test("problemOf() calls a call that does not return a hang, and many slow o
   assertMatch(slow.message, /^GPU 1 is too slow: .*overloaded$/);
 });
 
-Deno.test("problemOf() says of every code what it is and what to do", () => {
+Deno.test("problemOf() names every code and what to do", () => {
   for (const code of Object.values(CODE)) {
     const { reason, message } = problemOf("GPU 0", new NvmlError(code, "nvmlDeviceGetName"));
     assertMatch(reason, /^[a-z_]+$/);

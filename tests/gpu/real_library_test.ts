@@ -28,7 +28,7 @@ for (const driver of NVIDIA_DRIVERS) {
 
   Deno.test({
     name:
-      `gpu exporter opens the library of NVIDIA's driver ${driver.branch} as its task may, and says what is missing`,
+      `gpu exporter opens the library of NVIDIA's driver ${driver.branch} as its task may, and reports what is missing`,
     ignore: needed.ignore || noDriver.ignore || needsNamespaces().ignore,
     fn: async () => {
       const folder = `/usr/lib/${Deno.build.arch}-linux-gnu`;

@@ -24,7 +24,7 @@ Deno.test({
     });
     stub.script = machine(2);
     await eventually(async () => assertEquals(up((await test.collect()).page, 1), 1));
-    // Each start that succeeded, also the one that nobody waited for, is ended before NVML starts anew.
+    // Each start that succeeded, even after the caller gave up on it, is ended before NVML starts again.
     stub.script = machine(2, "gpu1 * !15\n");
     await test.collect();
     await eventually(async () => {
@@ -58,7 +58,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "SessionKeeper starts over after a reset of the driver, later after each try in vain",
+  name: "SessionKeeper starts over after a reset of the driver, later after each failure",
   ...STUB_OPTIONS,
   fn: async () => {
     using stub = await NvmlStub.create(machine(1));

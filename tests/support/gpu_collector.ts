@@ -16,7 +16,7 @@ import type { NvmlStub } from "./nvml_stub.ts";
 /** What a test collects with. */
 export interface TestCollector extends AsyncDisposable {
   readonly collector: NvmlCollector;
-  /** Collects anew and renders what came. */
+  /** Collects and renders the page. */
   collect(): Promise<{ collection: Collection; page: string }>;
   /** Time that waits until the driver is tried again pass by. */
   advance(ms: number): void;

@@ -6,7 +6,7 @@
 import { type ExporterProcess, startExporter } from "./exporter_process.ts";
 import type { NvmlStub } from "./nvml_stub.ts";
 
-/** Starts the exporter; every scrape reads anew unless `args` say otherwise. */
+/** Starts the exporter; every scrape is a new reading unless `args` change that. */
 export function startGpuExporter(
   stub: NvmlStub,
   args: string[] = ["--interval=1ms"],

@@ -1,5 +1,5 @@
 /**
- * Machines of a few GPUs for the stand-in library, and what pages say of them.
+ * Machines of a few GPUs for the stand-in library, and their values on pages.
  *
  * @module
  */

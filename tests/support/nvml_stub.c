@@ -11,7 +11,7 @@
 //   gpu0 field:82 1 45                     a field value: value type and value
 //   gpu0/mig1 nvmlDeviceGetUUID MIG-…      a MIG device; gpu0/mig*, gpu*/mig* too
 //   gpu0 nvmlDeviceGetName hex:41ff42      text given as bytes, with no end marker
-//   gpu0 nvmlDeviceGetPowerUsage hang      does not return until the script says otherwise
+//   gpu0 nvmlDeviceGetPowerUsage hang      does not return until the script changes
 //   gpu0 nvmlDeviceGetEncoderSessions claim 5000   pretends that many records
 //   event 1 gpu0 8 79                      an event, given once: serial number, GPU, type, data
 //   sys delay_us 100 / sys serial 1        every call takes that long / and one waits for the other
@@ -122,7 +122,7 @@ static handle handle_of(int gpu, int mig) {
   return 0x7e0000000000ull | (u64)generation << 24 | (u64)gpu << 8 | (u64)(mig + 1);
 }
 
-/* The scopes that speak for a handle, most exact first; 0 when the handle is stale. */
+/* The scopes of a handle, most exact first; 0 when the handle is stale. */
 static int scopes_of(handle h, char out[4][32], int *gpu) {
   if (h == 0) return strcpy(out[0], "sys"), *gpu = -1, 1;
   int mig = (int)(h & 0xff) - 1;
@@ -133,7 +133,7 @@ static int scopes_of(handle h, char out[4][32], int *gpu) {
   return 3;
 }
 
-/* Answers one call: nonzero is the return code to give, zero says that r->text holds the values. */
+/* Answers one call: nonzero is the return code to give, zero means that r->text holds the values. */
 static int ask(handle h, const char *function, int argument, reply *r) {
   char scopes[4][32], name[96];
   int gpu;
@@ -185,7 +185,7 @@ static int give_text(reply *r, char *out, u32 length) {
   return OK;
 }
 
-/* Writes up to *count records of `width` numbers; `wide` tells which numbers take 8 bytes. */
+/* Writes up to *count records of `width` numbers; `wide`: which numbers take 8 bytes. */
 static int give_records(reply *r, u32 *count, char *out, int width, const int *offsets, const int *wide, int size,
                         int query_is_ok) {
   u64 v[4096];

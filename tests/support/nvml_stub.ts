@@ -16,7 +16,7 @@ export interface StubOptions {
   old?: boolean;
 }
 
-/** A copy of the library in a folder of its own; disposing of it removes the folder, open or not. */
+/** A copy of the library in its own folder; disposing of it removes the folder, open or not. */
 export class NvmlStub implements Disposable {
   /** Absolute path of the library. */
   readonly path: string;
@@ -80,7 +80,7 @@ async function compile(flags: string[]): Promise<Uint8Array> {
   }
 }
 
-/** Runs the C compiler. @throws {Error} with what it says when it fails */
+/** Runs the C compiler. @throws {Error} with its output when it fails */
 export async function runCc(args: string[]): Promise<void> {
   const { success, stderr } = await new Deno.Command("cc", { args, stdin: "null" }).output();
   if (!success) throw new Error(`cc fails: ${new TextDecoder().decode(stderr)}`);

@@ -19,14 +19,14 @@ export function refuse(code: number): string[] {
   );
 }
 
-/** The GPU exporter on a library that answers as told. */
+/** The GPU exporter on a library that answers from a script. */
 export class GpuRig implements Rig {
   readonly name = "gpu";
   readonly source = "nvml";
   readonly canary: Series = { name: "gpu_power_watts", labels: { gpu: "0" } };
   readonly stub: NvmlStub;
   readonly #base: string;
-  /** What the GPUs say of themselves; {@linkcode write} tells the library. */
+  /** The values of the GPUs; {@linkcode write} passes them to the library. */
   readonly gpus = UUIDS.map(() => ({ milliwatts: 143_000, millijoules: 918_273_645, sessions: 2 }));
   #extra = "";
 
@@ -35,7 +35,7 @@ export class GpuRig implements Rig {
     this.#base = base;
   }
 
-  /** Starts it; every scrape reads anew. */
+  /** Starts it; every scrape is a new reading. */
   static async create(options: RigOptions = {}): Promise<GpuRig> {
     const base = (await readScript("busy"))
       .replaceAll("nvmlDeviceGetCount_v2 1\n", `nvmlDeviceGetCount_v2 ${UUIDS.length}\n`)
@@ -70,7 +70,7 @@ export class GpuRig implements Rig {
     this.write();
   }
 
-  /** Lets the library answer what {@linkcode gpus} say. */
+  /** Writes {@linkcode gpus} into the library's script. */
   write(): void {
     const lines = this.gpus.flatMap(({ milliwatts, millijoules, sessions }, gpu) => [
       `gpu${gpu} nvmlDeviceGetPowerUsage ${milliwatts}`,
