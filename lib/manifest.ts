@@ -22,6 +22,21 @@ export interface Manifest<F extends Flags = Flags> {
   readonly measures: string;
   /** What it does, in a sentence, for `--help`. */
   readonly summary: string;
+  /** What it reads, for tables. */
+  readonly reads: string;
+  /** What a worker needs for it, for tables. */
+  readonly needs: string;
+  /** Paths, as shell patterns, one of which exists where a worker has that. */
+  readonly signs: readonly string[];
+  /** Flags that an installation starts with. */
+  readonly installedFlags?: readonly string[];
+  /** How the scrape configurations ask it. */
+  readonly scrape: {
+    readonly intervalSeconds: number;
+    readonly timeoutSeconds: number;
+    /** Why not more or less often, as a comment. */
+    readonly reason?: string;
+  };
   /** Its flags beyond those that every exporter has; what they grant is all that it may do beside listening. */
   readonly flags: F;
   /** Whether a library of it reads the environment while it loads: Deno then answers that nothing is set. */

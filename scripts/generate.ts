@@ -17,12 +17,14 @@ export interface StaleFile {
 }
 
 /** Every file that `deno task generate` would change. */
-export function staleFiles(root = ROOT): StaleFile[] {
-  return GENERATED.flatMap(({ path, generate }) => {
-    const before = readText(new URL(path, root));
-    const content = generate(before ?? "");
-    return content === before ? [] : [{ path, content }];
-  });
+export async function staleFiles(): Promise<StaleFile[]> {
+  const stale: StaleFile[] = [];
+  for (const { path, generate } of GENERATED) {
+    const before = readText(new URL(path, ROOT));
+    const content = await generate(before ?? "");
+    if (content !== before) stale.push({ path, content });
+  }
+  return stale;
 }
 
 function readText(path: URL): string | undefined {
@@ -35,7 +37,7 @@ function readText(path: URL): string | undefined {
 }
 
 if (import.meta.main) {
-  for (const { path, content } of staleFiles()) {
+  for (const { path, content } of await staleFiles()) {
     Deno.writeTextFileSync(new URL(path, ROOT), content);
     Deno.stderr.writeSync(new TextEncoder().encode(`generate: ${path}\n`));
   }

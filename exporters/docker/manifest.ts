@@ -18,6 +18,14 @@ export const MANIFEST = {
   artifact: "docker-stats-exporter",
   measures: "containers of the Docker Engine",
   summary: "CPU, memory, network, block I/O, state and events of the containers of a Docker Engine",
+  reads: "the Docker Engine's API",
+  needs: "Docker Engine 20.10 or newer, or Podman's Docker socket",
+  signs: [DEFAULT_DOCKER_HOST.slice("unix://".length)],
+  scrape: {
+    intervalSeconds: 15,
+    timeoutSeconds: 10,
+    reason: "The engine is asked about every container, which takes a second or more on older ones.",
+  },
   flags: {
     "docker-host": {
       placeholder: "URL",

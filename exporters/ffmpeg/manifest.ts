@@ -19,6 +19,12 @@ export const MANIFEST = {
   artifact: "ffmpeg-exporter",
   measures: "running ffmpeg jobs",
   summary: "running ffmpeg jobs, from what ffmpeg reports with -progress",
+  reads: "what every ffmpeg reports with `-progress`",
+  needs: "ffmpeg 4 or newer, started with `-progress`",
+  // ffmpeg may be anywhere, and come later.
+  signs: ["/proc"],
+  installedFlags: [`--progress-dir=${PROGRESS_FOLDER}`],
+  scrape: { intervalSeconds: 5, timeoutSeconds: 4 },
   flags: {
     "progress-dir": {
       placeholder: "DIR",

@@ -29,6 +29,10 @@ export const MANIFEST = {
   artifact: "gpu-exporter",
   measures: "NVIDIA GPUs through NVML",
   summary: "publishes NVIDIA GPU metrics, read through NVML.",
+  reads: "NVIDIA's NVML",
+  needs: "NVIDIA's driver, with `libnvidia-ml.so.1`",
+  signs: ["/dev/nvidiactl", ...NVML_PATHS],
+  scrape: { intervalSeconds: 5, timeoutSeconds: 4 },
   flags: {
     "nvml": {
       placeholder: "PATH",

@@ -17,6 +17,10 @@ export const TOY = {
   artifact: "toy-exporter",
   measures: "nothing",
   summary: "publishes one level that never changes",
+  reads: "nothing",
+  needs: "nothing",
+  signs: ["/"],
+  scrape: { intervalSeconds: 15, timeoutSeconds: 10 },
   flags: {
     "folder": {
       placeholder: "DIR",
