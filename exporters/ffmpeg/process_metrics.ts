@@ -60,6 +60,13 @@ export const PROCESS_METRICS = {
       "1 while the job stands still and its process, though not stopped, used no CPU time for three seconds: it waits for its input, or for whoever reads its output; 0 otherwise.",
     labels: ["job_id"],
   },
+  machineCpu: {
+    name: "ffmpeg_machine_cpu_seconds_total",
+    type: "counter",
+    help:
+      "CPU time of the machine since boot, all processors together, by state: busy, or idle with waiting for I/O, in seconds (cpu of /proc/stat, in 1/100 s).",
+    labels: ["state"],
+  },
   workerCpu: {
     name: "ffmpeg_cpu_seconds_total",
     type: "counter",

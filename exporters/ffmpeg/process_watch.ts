@@ -9,6 +9,7 @@ import { refusalOf } from "../../lib/permissions.ts";
 import { type EncoderProcess, PROCESS_STATES } from "./encoder_process.ts";
 import type { Job } from "./job.ts";
 import type { JobBoard } from "./job_board.ts";
+import { type MachineCpu, readMachineCpu } from "./machine_cpu.ts";
 import { joinJobs } from "./process_jobs.ts";
 import { PROCESS_METRICS } from "./process_metrics.ts";
 import { ProcessTable } from "./process_table.ts";
@@ -42,6 +43,7 @@ export class ProcessWatch implements Collector {
   #jobs = new Map<EncoderProcess, Job>();
   #problems: readonly Problem[] = [];
   #isReadable = false;
+  #machineCpu: MachineCpu | undefined;
   #lookedMs = -Infinity;
   /** How long the last looks took, in milliseconds. */
   readonly #tookMs: number[] = [];
@@ -78,6 +80,7 @@ export class ProcessWatch implements Collector {
     this.#lookedMs = this.#board.nowMs();
     try {
       this.#table.look();
+      this.#machineCpu = readMachineCpu(`${this.#path}/stat`);
       this.#jobs = joinJobs({
         board: this.#board,
         processes: this.#table.processes.values(),
@@ -127,6 +130,8 @@ export class ProcessWatch implements Collector {
     }
     for (const job of this.#board.jobs()) addJob(snapshot, job, nowMs);
     snapshot.add(PROCESS_METRICS.workerCpu, this.#table.cpuSeconds);
+    snapshot.add(PROCESS_METRICS.machineCpu, this.#machineCpu?.busySeconds, { state: "busy" });
+    snapshot.add(PROCESS_METRICS.machineCpu, this.#machineCpu?.idleSeconds, { state: "idle" });
   }
 
   #add(snapshot: Snapshot, process: EncoderProcess, job: Job | undefined): void {

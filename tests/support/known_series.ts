@@ -65,9 +65,15 @@ export function knownMetrics(): Map<string, KnownMetric> {
     for (const metric of TARGET_METRICS) addSample(known, `${metric} 1`, name);
   }
   for (const { record = "", expr, labels = {} } of readRules("recording.yml")) {
-    const values = new Map<string, Set<string>>();
-    for (const label of levelLabels(record)) values.set(label, new Set());
-    for (const [label, value] of Object.entries(labels)) values.set(label, new Set([value]));
+    // Several rules may record the same name, each with a value of a label.
+    const values = known.get(record) ?? new Map<string, Set<string>>();
+    const [, grouping = ""] = /^\w+ by \(([\w, ]+)\)/.exec(expr) ?? [];
+    for (const label of [...levelLabels(record), ...grouping.split(", ").filter(Boolean)]) {
+      values.set(label, values.get(label) ?? new Set());
+    }
+    for (const [label, value] of Object.entries(labels)) {
+      values.set(label, (values.get(label) ?? new Set()).add(value));
+    }
     // Rules that build on a share hand on the method by which it was shared out.
     for (const { metric } of namesOf(expr).selectors) {
       const method = metric.includes(":") ? known.get(metric)?.get("method") : undefined;

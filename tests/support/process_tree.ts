@@ -29,6 +29,11 @@ export class ProcessTree implements Disposable {
 
   constructor() {
     this.setUptime(1000);
+    // Two processors; a sixth of the time they were busy.
+    Deno.writeTextFileSync(
+      `${this.path}/stat`,
+      "cpu  20000 300 12000 165000 1500 0 700 500 9000 0\ncpu0 1 0 0 0 0 0 0 0 0 0\nbtime 1\n",
+    );
     this.set(1, { name: "systemd" });
   }
 
