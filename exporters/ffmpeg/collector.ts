@@ -100,9 +100,8 @@ function addRecent(snapshot: Snapshot, job: Job, nowMs: number): void {
   for (const { output, stream, quantizer } of job.quantizers()) {
     snapshot.add(JOB_METRICS.quantizer, quantizer, { job_id: job.id, output, stream });
   }
-  if (mediaSeconds === undefined) return;
-  snapshot.add(JOB_METRICS.deficit, job.encodingSeconds(nowMs) * targetSpeed - mediaSeconds, labels);
-  if (durationSeconds === undefined) return;
+  snapshot.add(JOB_METRICS.deficit, job.deficit(nowMs, targetSpeed), labels);
+  if (mediaSeconds === undefined || durationSeconds === undefined) return;
   const leftSeconds = Math.max(0, durationSeconds - mediaSeconds);
   snapshot.add(JOB_METRICS.progress, Math.min(1, mediaSeconds / durationSeconds), labels);
   if (speed !== undefined && speed > 0) snapshot.add(JOB_METRICS.remaining, leftSeconds / speed, labels);

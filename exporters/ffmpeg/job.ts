@@ -7,7 +7,7 @@ import type { Command } from "./command.ts";
 import { completeDescription, describeJob, type JobDescription } from "./job_description.ts";
 import type { ProgressBlock, Quantizer } from "./progress_block.ts";
 import { RateWindow, type Rise } from "./rate_window.ts";
-import { type StartHints, startOfRun } from "./run_time.ts";
+import { runTimeOf, type StartHints, startOfRun } from "./run_time.ts";
 import type { RunError } from "./report_error.ts";
 import type { ReportedEncode } from "./report_header.ts";
 
@@ -163,6 +163,7 @@ export class Job {
     const isInFile = this.via === "file" && this.#joinedMs === atMs;
     if (isInFile) this.startedMs = startOfRun(this.#startHints, block, atMs);
     const isEarlier = this.isJoined(atMs);
+    const periodMs = this.lastBlock && periodBetween(this.lastBlock, block);
     this.lastBlock = block;
     let advanced = isFirst;
     const rises = { frames: 0, duplicatedFrames: 0, droppedFrames: 0, outputBytes: 0, mediaSeconds: 0 };
@@ -173,7 +174,7 @@ export class Job {
     }
     if (advanced) this.lastAdvanceMs = atMs;
     const { frames = NaN, mediaSeconds = NaN, outputBytes = NaN } = this.counters;
-    this.#window.add(atMs, { frames, mediaSeconds, outputBytes });
+    this.#window.add(atMs, { frames, mediaSeconds, outputBytes }, periodMs);
     return rises;
   }
 
@@ -220,8 +221,19 @@ export class Job {
     if (this.outcome !== undefined) return this.outcome === "ended" ? "ended" : "lost";
     if (this.goneMs !== undefined) return "lost";
     if (this.process?.isStopped) return "paused";
-    const patienceMs = this.description.stallAfterMs ?? stallAfterMs;
+    // A job cannot be known to stand still before its next report is overdue.
+    const patienceMs = Math.max(this.description.stallAfterMs ?? stallAfterMs, this.#window.graceMs ?? 0);
     return nowMs - this.lastAdvanceMs > patienceMs ? "stalled" : "running";
+  }
+
+  /**
+   * Seconds of media that are missing of what a speed would have brought since it began, as of the last report or, where
+   * one is overdue, of now less the usual time between two; undefined where no media time is known.
+   */
+  deficit(nowMs: number, speed: number): number | undefined {
+    const { mediaSeconds } = this.counters;
+    if (mediaSeconds === undefined) return undefined;
+    return (this.#window.knownUntilMs(nowMs) - this.startedMs) / 1000 * speed - mediaSeconds;
   }
 
   /** By how much its counters rose lately; undefined before its second report and after its end. */
@@ -245,4 +257,10 @@ export class Job {
       quantizer >= 0 && !Object.is(quantizer, -0)
     );
   }
+}
+
+/** Time between two reports by what they hold, in milliseconds. */
+function periodBetween(earlier: ProgressBlock, later: ProgressBlock): number | undefined {
+  const [from, to] = [runTimeOf(earlier), runTimeOf(later)];
+  return from && to && 1000 * Math.max(0, to.seconds - from.seconds);
 }

@@ -13,6 +13,8 @@ const SPACING_MS = 450;
 const PLACES = Math.ceil(WINDOW_MS / SPACING_MS) + 2;
 /** Least time that a report may be late before its absence lowers the rates, in milliseconds. */
 const LEAST_GRACE_MS = 1_000;
+/** Most, for jobs with a long `-stats_period`. */
+const MOST_GRACE_MS = 120_000;
 
 /** Counters at one moment; NaN where one is not known. */
 export interface Counters {
@@ -29,20 +31,25 @@ export interface Rise extends Counters {
 
 const WIDTH = 4;
 
-/** The last ten seconds of a job's counters. Its memory is the same however often it is told. */
+/** The last ten seconds of a job's counters, or those between two reports further apart. Its memory is bounded. */
 export class RateWindow {
   /** Rows of time, frames, media seconds and bytes; used as a ring. */
   readonly #rows = new Float64Array(PLACES * WIDTH);
   #count = 0;
   #newest = -1;
   #lastMs = -Infinity;
-  #graceMs = LEAST_GRACE_MS;
+  #graceMs: number | undefined;
 
-  /** Adds the counters as they were at a time, which must not be before the last one's. */
-  add(atMs: number, { frames, mediaSeconds, outputBytes }: Counters): void {
-    if (Number.isFinite(this.#lastMs)) {
-      // A report twice as late as the one before is still on its way.
-      this.#graceMs = Math.max(LEAST_GRACE_MS, Math.min(2 * (atMs - this.#lastMs), WINDOW_MS));
+  /**
+   * Adds the counters as they were at a time, which must not be before the last one's.
+   *
+   * @param periodMs time since the report before, where the two were read at once
+   */
+  add(atMs: number, { frames, mediaSeconds, outputBytes }: Counters, periodMs?: number): void {
+    const sinceLastMs = atMs > this.#lastMs && this.#count > 0 ? atMs - this.#lastMs : periodMs;
+    // A report twice as late as the one before is still on its way.
+    if (sinceLastMs !== undefined) {
+      this.#graceMs = Math.max(LEAST_GRACE_MS, Math.min(2 * sinceLastMs, MOST_GRACE_MS));
     }
     this.#lastMs = atMs;
     const isCrowded = this.#count > 1 && atMs - this.#timeOf(1) < SPACING_MS;
@@ -57,10 +64,23 @@ export class RateWindow {
     this.#rows[row + 3] = outputBytes;
   }
 
+  /**
+   * How late a report may be before its absence means something, in milliseconds: twice the time between two; undefined
+   * until that is known.
+   */
+  get graceMs(): number | undefined {
+    return this.#graceMs;
+  }
+
+  /** The moment until which the counters are known: that of the last report, and a later one where one is missing. */
+  knownUntilMs(nowMs: number): number {
+    return Math.max(this.#lastMs, nowMs - (this.#graceMs ?? LEAST_GRACE_MS));
+  }
+
   /** The rise over the window that ends now; undefined before the second report. */
   rise(nowMs: number): Rise | undefined {
     if (this.#count < 2) return undefined;
-    const endMs = Math.max(this.#lastMs, nowMs - this.#graceMs);
+    const endMs = this.knownUntilMs(nowMs);
     let age = 1;
     while (age < this.#count - 1 && this.#timeOf(age) > endMs - WINDOW_MS) age++;
     // Silent for the whole window: nothing rose in it.

@@ -17,7 +17,7 @@ const FPS_ROUNDING = 0.005;
 const SPEED_DIGITS = 3;
 
 /** How long a run has lasted, in seconds, and what rounding leaves open. */
-interface RunTime {
+export interface RunTime {
   readonly seconds: number;
   readonly least: number;
   readonly most: number;
@@ -59,7 +59,7 @@ function isBirthOfRun(
 }
 
 /** How long a run has lasted by its own account: its averages are since it began; undefined in its first second. */
-function runTimeOf(block: ProgressBlock): RunTime | undefined {
+export function runTimeOf(block: ProgressBlock): RunTime | undefined {
   const { encodingSeconds, frames, averageFps, fpsRounding = FPS_ROUNDING, mediaSeconds, averageSpeed } =
     block;
   if (encodingSeconds !== undefined) {

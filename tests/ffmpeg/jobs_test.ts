@@ -51,6 +51,30 @@ Deno.test("a job's speed, fps and bitrate are those of the last ten seconds, not
   assertEquals(await board.value("ffmpeg_pixels_total"), 186 * 25 * 1920 * 1080);
 });
 
+Deno.test("a job that reports every 30 or 60 seconds has the values that are true of it", async () => {
+  for (const period of [30, 60]) {
+    const board = new TestBoard();
+    // Before its second report only the job itself can say how far apart they are.
+    const job = board.begin("a", { query: `stall_after=${period + 1}` });
+    board.send(job, { frames: 0, mediaSeconds: 0 });
+    for (let report = 1; report <= 4; report++) {
+      for (let second = 1; second < period; second++) {
+        board.pass(1000);
+        assertEquals(job.state(board.nowMs(), board.stallAfterMs), "running", `${second} s`);
+        if (report === 1) continue;
+        assertEquals(await board.value('ffmpeg_job_fps{job_id="a"}'), 25);
+        assertEquals(await board.value('ffmpeg_job_speed_ratio{job_id="a"}'), 1);
+        assertEquals(await board.value('ffmpeg_job_realtime_deficit_seconds{job_id="a"}'), 0);
+      }
+      board.pass(1000);
+      board.send(job, { frames: 25 * period * report, mediaSeconds: period * report });
+    }
+    board.pass(2 * period * 1000 + 1000);
+    assertEquals(job.state(board.nowMs(), board.stallAfterMs), "stalled");
+    assertEquals(await board.value('ffmpeg_job_realtime_deficit_seconds{job_id="a"}'), 1);
+  }
+});
+
 Deno.test("a job that falls silent slows down to nothing and then counts as stalled", async () => {
   const board = new TestBoard();
   encode(board, board.begin("a"), { seconds: 20 });
@@ -405,4 +429,14 @@ Deno.test("what is found out about a job completes what it said of itself", asyn
     'ffmpeg_job_info{job_id="a",via="progress",encoder="libx264",preset="",width="64",height="48",framerate="25",duration="60",target_speed="",pid=""} 1',
   );
   assertEquals([job.description.framePixels, job.description.durationSeconds], [64 * 48, 60]);
+});
+
+Deno.test("the time between reports is known from their averages where both were read at once", () => {
+  const board = new TestBoard();
+  const job = board.begin("joined", { via: "file" });
+  for (const frames of [1500, 3000]) board.send(job, { frames, mediaSeconds: frames / 25, averageFps: 25 });
+  board.pass(110_000);
+  assertEquals(job.state(board.nowMs(), board.stallAfterMs), "running");
+  board.pass(20_000);
+  assertEquals(job.state(board.nowMs(), board.stallAfterMs), "stalled");
 });
