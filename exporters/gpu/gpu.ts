@@ -81,11 +81,11 @@ export class Gpu {
     const { failures } = device;
     failures.clear();
     const uuid = await device.text("nvmlDeviceGetUUID");
-    if (!uuid) throw new NvmlError(failures.get("nvmlDeviceGetUUID") ?? CODE.unknown, "nvmlDeviceGetUUID");
+    if (!uuid) throw new NvmlError(failures.get("nvmlDeviceGetUUID") ?? CODE.UNKNOWN, "nvmlDeviceGetUUID");
     const name = await device.text("nvmlDeviceGetName");
     // Read only once, so not while the driver refuses what every user may read.
-    if (failures.get("nvmlDeviceGetName") === CODE.noPermission) {
-      throw new NvmlError(CODE.noPermission, "nvmlDeviceGetName");
+    if (failures.get("nvmlDeviceGetName") === CODE.NO_PERMISSION) {
+      throw new NvmlError(CODE.NO_PERMISSION, "nvmlDeviceGetName");
     }
     const samples = new GpuSamples();
     await readPlainValues(device, FIXED, samples);
@@ -131,6 +131,6 @@ export class Gpu {
 /** With MIG on, only administrators may read the memory of the whole GPU. */
 function withoutPrivileged(failures: ReadonlyMap<string, number>): ReadonlyMap<string, number> {
   return new Map(
-    [...failures].filter(([name, code]) => code !== CODE.noPermission || !name.includes("MemoryInfo")),
+    [...failures].filter(([name, code]) => code !== CODE.NO_PERMISSION || !name.includes("MemoryInfo")),
   );
 }

@@ -79,7 +79,7 @@ export class MigReader {
     const [result] = gpu.out;
     const name = "nvmlDeviceGetMigDeviceHandleByIndex";
     const code = await gpu.code(name, gpu.handle, slot, result.bytes);
-    const isEmpty = code === CODE.notFound || code === CODE.invalidArgument;
+    const isEmpty = code === CODE.NOT_FOUND || code === CODE.INVALID_ARGUMENT;
     return !isEmpty && gpu.judge(name, code) ? new NvmlDevice(gpu, result.u64(AT_START_8)) : undefined;
   }
 }

@@ -30,11 +30,11 @@ export class Nvml extends NvmlCalls {
   /** Starts NVML; attaches to no GPU yet. @throws {NvmlError} when there is no working driver */
   async init(): Promise<void> {
     const code = await this.lane.call("nvmlInit_v2", async () => {
-      const code = await this.symbols.nvmlInit_v2?.() ?? CODE.functionNotFound;
-      if (code === CODE.success) this.#starts++;
+      const code = await this.symbols.nvmlInit_v2?.() ?? CODE.FUNCTION_NOT_FOUND;
+      if (code === CODE.SUCCESS) this.#starts++;
       return code;
     });
-    if (code !== CODE.success) throw new NvmlError(code, "nvmlInit_v2");
+    if (code !== CODE.SUCCESS) throw new NvmlError(code, "nvmlInit_v2");
   }
 
   /** Ends what {@linkcode init} started. No other call may be inside the library. */

@@ -46,7 +46,9 @@ export class NvmlCalls {
   /** The return code of a call; FUNCTION_NOT_FOUND where the driver has no such function. */
   code<N extends NvmlFunction>(name: N, ...args: NvmlArguments<N>): Promise<number> {
     const call = this.symbols[name] as ((...args: NvmlArguments<N>) => Promise<number>) | null;
-    return call === null ? Promise.resolve(CODE.functionNotFound) : this.lane.call(name, () => call(...args));
+    return call === null
+      ? Promise.resolve(CODE.FUNCTION_NOT_FOUND)
+      : this.lane.call(name, () => call(...args));
   }
 
   /**
@@ -60,9 +62,9 @@ export class NvmlCalls {
 
   /** Sorts a code as {@linkcode ok} does. */
   judge(name: NvmlFunction, code: number): boolean {
-    if (code === CODE.success) return true;
+    if (code === CODE.SUCCESS) return true;
     if (isFatal(code)) throw new NvmlError(code, name);
-    const refused = code === CODE.noPermission && OPEN_TO_ALL.has(name);
+    const refused = code === CODE.NO_PERMISSION && OPEN_TO_ALL.has(name);
     if (refused || !isAbsent(code)) this.failures.set(name, code);
     return false;
   }
@@ -70,6 +72,6 @@ export class NvmlCalls {
   /** Makes a call that has to succeed. @throws {NvmlError} otherwise */
   async must<N extends NvmlFunction>(name: N, ...args: NvmlArguments<N>): Promise<void> {
     const code = await this.code(name, ...args);
-    if (code !== CODE.success) throw new NvmlError(code, name);
+    if (code !== CODE.SUCCESS) throw new NvmlError(code, name);
   }
 }

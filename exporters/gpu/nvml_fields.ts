@@ -56,13 +56,13 @@ export class FieldReader {
       list.setU32(MEMBERS.fieldId, field, index * SIZE);
       list.setU32(MEMBERS.scopeId, 0, index * SIZE);
       // Each entry has its own return code, and no value unless that is 0.
-      list.setU32(MEMBERS.nvmlReturn, CODE.unknown, index * SIZE);
+      list.setU32(MEMBERS.nvmlReturn, CODE.UNKNOWN, index * SIZE);
     }
     const values = new Map<number, number | bigint>();
     const { handle } = this.#device;
     if (await this.#device.ok("nvmlDeviceGetFieldValues", handle, FIELDS.length, list.bytes)) {
       for (const [index, field] of FIELDS.entries()) {
-        if (list.u32(MEMBERS.nvmlReturn, index * SIZE) !== CODE.success) continue;
+        if (list.u32(MEMBERS.nvmlReturn, index * SIZE) !== CODE.SUCCESS) continue;
         const value = this.#valueAt(index * SIZE);
         if (value !== undefined) values.set(field, value);
       }

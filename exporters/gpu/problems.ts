@@ -29,13 +29,13 @@ export function problemsOf(outcome: GpuOutcome): Problem[] {
   if ("error" in outcome) return [problemOf(name, outcome.error)];
   const { failures, samples } = outcome.reading;
   const problems: Problem[] = [];
-  const refused = [...failures].filter(([, code]) => code === CODE.noPermission);
+  const refused = [...failures].filter(([, code]) => code === CODE.NO_PERMISSION);
   if (refused.length > 0) {
-    const { reason, advice } = adviceFor(CODE.noPermission);
+    const { reason, advice } = adviceFor(CODE.NO_PERMISSION);
     const message = `${name} refuses values that every user may read: ${describe(refused)}; ${advice}`;
     problems.push({ reason, message });
   }
-  const failed = [...failures].filter(([, code]) => code !== CODE.noPermission);
+  const failed = [...failures].filter(([, code]) => code !== CODE.NO_PERMISSION);
   if (failed.length > 0) {
     const message = `${name}: some readings failed: ${describe(failed)}; see "nvidia-smi -q" and "dmesg"`;
     problems.push({ reason: "call_failed", message });

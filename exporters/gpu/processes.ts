@@ -84,7 +84,7 @@ export class ProcessReader {
       };
     });
     if (processes.every(({ pid }) => pid > 0 && pid <= MAX_PID)) return processes;
-    device.failures.set(name, CODE.unknown);
+    device.failures.set(name, CODE.UNKNOWN);
     return [];
   }
 

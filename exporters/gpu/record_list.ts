@@ -47,8 +47,8 @@ export class RecordList {
       const code = await call(this.#count.bytes, this.#list.bytes);
       const count = this.#count.u32(AT_START_4);
       // No new samples, or nothing runs.
-      if (code === CODE.notFound) return 0;
-      if (code === CODE.insufficientSize && this.#capacity < MAX_CAPACITY) {
+      if (code === CODE.NOT_FOUND) return 0;
+      if (code === CODE.INSUFFICIENT_SIZE && this.#capacity < MAX_CAPACITY) {
         // A few more than asked for: the list may grow meanwhile.
         this.#capacity = Math.min(Math.max(count + 8, this.#capacity * 2), MAX_CAPACITY);
         this.#list = new NvmlBuffer(this.#capacity * MAX_RECORD_BYTES);
@@ -56,7 +56,7 @@ export class RecordList {
       }
       if (!this.#device.judge(name, code)) return undefined;
       if (count <= this.#capacity) return count;
-      this.#device.failures.set(name, CODE.unknown);
+      this.#device.failures.set(name, CODE.UNKNOWN);
       return undefined;
     }
   }

@@ -88,7 +88,7 @@ export class XidWatcher {
   async register(device: NvmlDevice): Promise<void> {
     if (this.#set === undefined || this.#stop.signal.aborted) return;
     const code = await device.code("nvmlDeviceRegisterEvents", device.handle, XID_EVENT, this.#set);
-    if (code !== CODE.success && !isAbsent(code)) this.#stop.abort();
+    if (code !== CODE.SUCCESS && !isAbsent(code)) this.#stop.abort();
   }
 
   /** Begins to wait, once the GPUs are registered. */
@@ -107,11 +107,11 @@ export class XidWatcher {
     const event = new NvmlBuffer(size);
     while (!this.#stop.signal.aborted) {
       const code = await this.#calls.code("nvmlEventSetWait_v2", set, event.bytes, WAIT_MS);
-      if (code === CODE.functionNotFound) break;
-      if (code === CODE.success) {
+      if (code === CODE.FUNCTION_NOT_FOUND) break;
+      if (code === CODE.SUCCESS) {
         if (event.u64(members.eventType) !== XID_EVENT) continue;
         this.#onXid(event.u64(members.device), Number(event.u64(members.eventData)));
-      } else if (code !== CODE.timeout) await pause(PAUSE_MS, this.#stop.signal);
+      } else if (code !== CODE.TIMEOUT) await pause(PAUSE_MS, this.#stop.signal);
     }
     await this.#calls.code("nvmlEventSetFree", set);
   }

@@ -11,14 +11,14 @@ Deno.test("A code is absent, fatal or a failure, never two of them, and success 
   for (const code of Object.values(CODE)) {
     assertEquals(isAbsent(code) && isFatal(code), false, describeCode(code));
   }
-  assertEquals([isAbsent(CODE.success), isFatal(CODE.success)], [false, false]);
+  assertEquals([isAbsent(CODE.SUCCESS), isFatal(CODE.SUCCESS)], [false, false]);
 });
 
 Deno.test("mayRecover() is false where somebody has to act first", () => {
-  assertEquals([CODE.noPermission, CODE.insufficientPower, CODE.operatingSystem].map(mayRecover), [
+  assertEquals([CODE.NO_PERMISSION, CODE.INSUFFICIENT_POWER, CODE.OPERATING_SYSTEM].map(mayRecover), [
     false,
     false,
     false,
   ]);
-  assertEquals([CODE.gpuIsLost, CODE.uninitialized].map(mayRecover), [true, true]);
+  assertEquals([CODE.GPU_IS_LOST, CODE.UNINITIALIZED].map(mayRecover), [true, true]);
 });
