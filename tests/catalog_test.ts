@@ -31,8 +31,6 @@ for (const [name, manifest] of Object.entries(CATALOG)) {
       "a task in deno.json": Object.hasOwn(config.tasks, name),
       "tests, tests/<name>/*_test.ts": holds(`tests/${name}`, /_test\.ts$/),
       "golden pages, tests/golden/<name>/": holds(`tests/golden/${name}`, /\.prom$/),
-      "a simulation, simulation/<name>.ts": holds("simulation", new RegExp(`^${name}\\.ts$`)),
-      "a benchmark, bench/<name>_bench.ts": holds("bench", new RegExp(`^${name}.*_bench\\.ts$`)),
       "a unit, systemd/<artifact>.service": holds("systemd", new RegExp(`^${artifact}\\.service$`)),
       "a service in compose.yaml": mentions("compose.yaml", new RegExp(`^  ${artifact}:$`, "m")),
       "a row in README.md": mentions(

@@ -21,15 +21,6 @@ const NAMES = Object.keys(CATALOG) as ExporterName[];
 /** What any exporter's task grants. */
 const ALL_GRANTS = NAMES.flatMap((name) => grantsOf(denoFlags(CATALOG[name])));
 
-/** What the design lets an exporter keep while it serves: a part of what it was started with. */
-const KEPT: Readonly<Record<ExporterName, (grant: Use) => boolean>> = {
-  cpu: ({ permission }) => permission === "read",
-  gpu: () => false,
-  ffmpeg: ({ permission }) => permission === "read",
-  docker: ({ permission, value }) =>
-    permission !== "env" && (permission !== "net" || value.startsWith("unix:")),
-};
-
 function assertSame(used: readonly Use[], granted: readonly Use[]): void {
   const show = ({ permission, value }: Use): string => `${permission} ${value}`;
   assertEquals(
@@ -88,7 +79,7 @@ async function assertKeeps(name: ExporterName, rig: Rig, granted: readonly Use[]
   const grants = granted.filter(({ permission }) => permission !== "env");
   const query = new URLSearchParams(grants.map(({ permission, value }) => [permission, value]));
   const states: PermissionStates = await (await fetch(`${rig.exporter.url}/permissions?${query}`)).json();
-  const kept = grantsOf(rig.exporter.flags).filter(KEPT[name])
+  const kept = grantsOf(rig.exporter.flags).filter(RIGS[name].keeps)
     .map(({ permission, value }) => `${permission} ${value}`).filter((key) => key in states);
   assertEquals(Object.keys(states).filter((key) => states[key] === "granted").sort(), kept.sort());
 }

@@ -9,7 +9,6 @@
  *
  * @module
  */
-import type { ExporterName } from "../../exporters/catalog.ts";
 import { Random } from "../support/random.ts";
 import { type Measurement, soakExporter, type SoakResult } from "./exporter_soak.ts";
 import { SUBJECTS } from "./subjects.ts";
@@ -34,13 +33,14 @@ interface Growth {
 async function main(args: readonly string[]): Promise<number> {
   const { seconds, seed } = parse(args);
   say(`${seconds} seconds, seed ${seed}`);
-  const names = Object.keys(SUBJECTS) as ExporterName[];
-  const outcomes = await Promise.all(names.map(async (name, index) => {
-    const subject = await SUBJECTS[name]();
-    await using _rig = subject.rig;
-    const result = await soakExporter(subject, { name, random: new Random(seed + index), seconds, say });
-    return { name, result, growth: growthOf(result.measurements) };
-  }));
+  const outcomes = await Promise.all(
+    Object.entries(SUBJECTS).map(async ([name, create], index) => {
+      const subject = await create();
+      await using _rig = subject.rig;
+      const result = await soakExporter(subject, { name, random: new Random(seed + index), seconds, say });
+      return { name, result, growth: growthOf(result.measurements) };
+    }),
+  );
   const violations = outcomes.flatMap(({ name, result, growth }) =>
     [
       ...result.violations,

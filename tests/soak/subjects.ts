@@ -36,7 +36,7 @@ export interface Subject {
 }
 
 /** Starts all subjects by name. They may not open every file though they are root: so that files can be closed to them. */
-export const SUBJECTS: Readonly<Record<ExporterName, () => Promise<Subject>>> = {
+export const SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = {
   cpu: cpuSubject,
   gpu: gpuSubject,
   ffmpeg: ffmpegSubject,

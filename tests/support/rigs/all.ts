@@ -4,6 +4,7 @@
  * @module
  */
 import { CATALOG, type ExporterName } from "../../../exporters/catalog.ts";
+import type { Use } from "../audit.ts";
 import { withCompiled } from "../compiled.ts";
 import { CpuRig } from "./cpu.ts";
 import { DockerRig } from "./docker.ts";
@@ -13,13 +14,26 @@ import type { Rig, RigFactory, RigOptions } from "./rig.ts";
 
 /** How each exporter is started on a source of the test's. */
 export const RIGS: Readonly<
-  Record<ExporterName, { readonly create: RigFactory; readonly programs: readonly string[] }>
+  Record<ExporterName, {
+    readonly create: RigFactory;
+    readonly programs: readonly string[];
+    /** Whether the exporter keeps this grant while it serves. */
+    readonly keeps: (grant: Use) => boolean;
+  }>
 > = {
-  cpu: { create: CpuRig.create, programs: [] },
-  gpu: { create: GpuRig.create, programs: ["cc"] },
-  ffmpeg: { create: FfmpegRig.create, programs: [] },
-  docker: { create: DockerRig.create, programs: [] },
+  cpu: { create: CpuRig.create, programs: [], keeps: isRead },
+  gpu: { create: GpuRig.create, programs: ["cc"], keeps: () => false },
+  ffmpeg: { create: FfmpegRig.create, programs: [], keeps: isRead },
+  docker: { create: DockerRig.create, programs: [], keeps: isOfSocket },
 };
+
+function isRead({ permission }: Use): boolean {
+  return permission === "read";
+}
+
+function isOfSocket({ permission, value }: Use): boolean {
+  return permission !== "env" && (permission !== "net" || value.startsWith("unix:"));
+}
 
 /** Starts a rig whose exporter is the executable. */
 export type CreateCompiled = (name: ExporterName, options?: RigOptions) => Promise<Rig>;
