@@ -19,6 +19,8 @@ export interface Command {
   readonly progressJobId: string | undefined;
   /** Equal for equal arguments, and nothing can be read back from it. */
   readonly digest: number;
+  /** Whether it has ffmpeg write no status lines to a report before the last one. */
+  readonly isSilent: boolean;
   /** Limits and offsets of the output's length; undefined where an option makes it unknowable. */
   readonly cut: Cut | undefined;
 }
@@ -39,6 +41,9 @@ const LENGTH_UNKNOWN = new Set([
 /** Filters that change the pace or the length. */
 const PACE_FILTERS_REGEXP = /setpts|atempo|trim|loop|select|tpad|minterpolate|concat/;
 const FILTER_REGEXP = /^-(?:vf|af|filter(?::\S+)?)$/;
+/** Levels below that of status lines. */
+const LEVELS: Readonly<Record<string, number>> = { quiet: -8, panic: 0, fatal: 8, error: 16, warning: 24 };
+const INFO_LEVEL = 32;
 const TIME_REGEXP = /^(?:(?:(\d+):)?(\d+):)?(\d+(?:\.\d*)?)(ms|us|s)?$/;
 
 /** Reads a command's arguments, its own name left out. */
@@ -49,6 +54,8 @@ export function readCommand(args: readonly string[]): Command {
   let from: number | undefined;
   let longest = Infinity;
   let isCutKnown = true;
+  let stats: string | undefined;
+  let level = INFO_LEVEL;
   for (const [index, option] of args.entries()) {
     if (!option.startsWith("-")) continue;
     const value = args[index + 1] ?? "";
@@ -61,6 +68,8 @@ export function readCommand(args: readonly string[]): Command {
       const weaker = specific === isSpecific && isHardware(encoderClass(encoder));
       if ((specific || !isSpecific) && !weaker) [encoder, isSpecific] = [cleanText(value), specific];
     } else if (option === "-progress") progress = value;
+    else if (option === "-stats" || option === "-nostats") stats = option;
+    else if (option === "-v" || option === "-loglevel") level = parseLevel(value);
     else if (option === "-ss") from = from === undefined ? parseTime(value) : NaN;
     else if (option === "-t") longest = Math.min(longest, parseTime(value));
     else if (LENGTH_UNKNOWN.has(option)) isCutKnown = false;
@@ -70,6 +79,8 @@ export function readCommand(args: readonly string[]): Command {
     encoder,
     ...readProgress(progress ?? ""),
     digest: digestOf(args),
+    // Asked for explicitly, the line goes to standard error alone where the log has no place for it.
+    isSilent: stats === "-nostats" || (stats === "-stats" && level < INFO_LEVEL),
     cut: isCutKnown && !Number.isNaN((from ?? 0) + longest) ? { from: from ?? 0, longest } : undefined,
   };
 }
@@ -85,6 +96,12 @@ function readProgress(target: string): Pick<Command, "progressFile" | "progressJ
     progressFile: isFile ? target.slice(target.lastIndexOf("/") + 1) : undefined,
     progressJobId: undefined,
   };
+}
+
+/** Parses a loglevel: a number or a name, which flags may precede (`repeat+level+error`). */
+function parseLevel(text: string): number {
+  const name = text.slice(text.lastIndexOf("+") + 1);
+  return LEVELS[name] ?? (Number(name) || INFO_LEVEL);
 }
 
 /** Parses `HH:MM:SS.m`, `MM:SS` or seconds, as ffmpeg's options take them; NaN for anything else. */

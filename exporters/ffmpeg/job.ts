@@ -221,6 +221,8 @@ export class Job {
     if (this.outcome !== undefined) return this.outcome === "ended" ? "ended" : "lost";
     if (this.goneMs !== undefined) return "lost";
     if (this.process?.isStopped) return "paused";
+    // Only its end will bring a report.
+    if (this.command?.isSilent && this.lastBlock === undefined) return "running";
     // A job cannot be known to stand still before its next report is overdue.
     const patienceMs = Math.max(this.description.stallAfterMs ?? stallAfterMs, this.#window.graceMs ?? 0);
     return nowMs - this.lastAdvanceMs > patienceMs ? "stalled" : "running";

@@ -65,6 +65,18 @@ Deno.test("readCommand() knows how a command shortens its input, or that it cann
   }
 });
 
+Deno.test("readCommand() knows which commands report nothing before their end", () => {
+  const isSilent = (command: string): boolean => readCommand(command.split(" ")).isSilent;
+  for (const silent of ["-nostats -i a b", "-v error -stats -i a b", "-loglevel repeat+8 -i a -stats b"]) {
+    assert(isSilent(silent), silent);
+  }
+  for (
+    const other of ["-v quiet -i a b", "-stats -i a b", "-nostats -stats -i a b", "-v verbose -stats -i a b"]
+  ) {
+    assert(!isSilent(other), other);
+  }
+});
+
 Deno.test("readCommand() keeps no text of a command but its encoder and its job", () => {
   const command = readCommand(
     splitReportCommand('ffmpeg -i "rtmp://u:hunter2@h/live/KEY" -headers "Cookie: KEY" -f flv rtmp://h/KEY'),

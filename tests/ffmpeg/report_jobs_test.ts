@@ -51,6 +51,15 @@ Deno.test("a run that an error ended is an ended job with the class of its error
   }
 });
 
+Deno.test("a job whose report has no status lines before the last one runs, and never stalls", async () => {
+  const board = run("5.1-nostats", { edit: (text) => text.slice(0, text.indexOf("frame=")) });
+  board.pass(60_000);
+  assertEquals(await board.value('ffmpeg_job_state{job_id="a",state="running"}'), 1);
+  const other = run("5.1-encode", { edit: (text) => text.slice(0, text.indexOf("frame=")) });
+  other.pass(60_000);
+  assertEquals(await other.value('ffmpeg_job_state{job_id="a",state="stalled"}'), 1);
+});
+
 Deno.test("a run that succeeded has no error, and one that encodes nothing is no job", async () => {
   assert(!(await run("5.1-encode").page()).includes("ffmpeg_job_error{"));
   for (const name of ["version", "info", "usage", "probe"]) {
