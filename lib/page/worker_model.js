@@ -122,7 +122,11 @@ function describeJobCount(worker, jobs) {
     value: String(jobs.length),
     number: jobs.length,
     detail: [
-      jobs.length === 0 ? "none" : behind === 0 ? "all keep up" : `${behind} need attention`,
+      jobs.length === 0
+        ? "none"
+        : behind === 0
+        ? "all keep up"
+        : `${behind} need${behind === 1 ? "s" : ""} attention`,
       ...(unobserved > 0 ? [`${unobserved} more ffmpeg without reports`] : []),
     ].join(", "),
     isBad: behind > 0,
@@ -174,9 +178,9 @@ function describeJobs(worker) {
         target: value("ffmpeg_job_target_speed_ratio"),
         fps: value("ffmpeg_job_fps"),
         progress: value("ffmpeg_job_progress_ratio"),
-        deficit: value("ffmpeg_job_realtime_deficit_seconds"),
       };
-      return { ...job, note: explain(worker, job) };
+      const deficit = job.target === undefined ? undefined : value("ffmpeg_job_realtime_deficit_seconds");
+      return { ...job, deficit, note: explain(worker, job) };
     });
   return jobs.sort((left, right) => Number(Boolean(right.note)) - Number(Boolean(left.note)));
 }
