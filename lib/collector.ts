@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { messageOf } from "./errors.ts";
 import { type MetricDefinition, Snapshot } from "./exposition.ts";
 import type { Logger } from "./log.ts";
 
@@ -235,7 +236,7 @@ export class CollectorRunner {
       this.#publish(undefined, [{ reason: error.reason, message: error.message }]);
       return;
     }
-    const message = error instanceof Error ? error.message : String(error);
+    const message = messageOf(error);
     this.#log.debug("collection failed", { source: this.#collector.source, error });
     this.#publish(undefined, [{
       reason: "internal",

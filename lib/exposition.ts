@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { getValueAsString, Registry } from "./prom_client.ts";
+import { formatHead, formatValue } from "./prom_client.ts";
 
 /** A metric family: what stands in its HELP and TYPE lines. */
 export interface MetricDefinition {
@@ -147,7 +147,7 @@ export class Exposition {
     for (const [metric, values] of snapshot.families) {
       const head = await this.#headOf(metric, format);
       const lines = values.map(({ metricName = metric.name, labels, value }) =>
-        `${metricName}${this.#textOf(labels)} ${getValueAsString(value)}`
+        `${metricName}${this.#textOf(labels)} ${formatValue(value)}`
       );
       blocks.push({ name: metric.name, head, samples: `${lines.join("\n")}\n` });
     }
@@ -162,7 +162,7 @@ export class Exposition {
       // In OpenMetrics a counter's family has no `_total`, its samples have.
       const isBare = format === "openmetrics" && metric.type === "counter";
       const name = isBare ? metric.name.replace(/_total$/, "") : metric.name;
-      head = await writeHead({ ...metric, name });
+      head = await formatHead({ ...metric, name });
       this.#heads[format].set(metric, head);
     }
     return head;
@@ -184,12 +184,4 @@ function formatLabels(labels: Labels): string {
     `${name}="${value.replace(ESCAPE_REGEXP, (character) => ESCAPES[character] ?? character)}"`
   );
   return pairs.length > 0 ? `{${pairs.join(",")}}` : "";
-}
-
-/** HELP and TYPE of a family, as prom-client writes them. */
-async function writeHead({ name, help, type }: MetricDefinition): Promise<string> {
-  const registry = new Registry();
-  const metric = { name, help, type, values: [], get: () => Promise.resolve(metric) };
-  registry.registerMetric(metric as unknown as Parameters<typeof registry.registerMetric>[0]);
-  return `${await registry.getSingleMetricAsString(name)}\n`;
 }

@@ -7,7 +7,7 @@
 import { EnergyFile } from "../../exporters/cpu/powercap.ts";
 import { JOB_METRICS } from "../../exporters/ffmpeg/metrics.ts";
 import { Exposition, type Labels, type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
-import { Registry } from "../../lib/prom_client.ts";
+import { formatFamily } from "../../lib/prom_client.ts";
 import { median } from "../harness.ts";
 
 const JOBS = 1000;
@@ -34,10 +34,7 @@ function snapshot(labels: (job: number) => Labels): Snapshot {
 async function withPromClient({ families }: Snapshot): Promise<string> {
   let page = "";
   for (const [metric, values] of families) {
-    const registry = new Registry();
-    const family = { ...metric, values, get: () => Promise.resolve(family) };
-    registry.registerMetric(family as unknown as Parameters<typeof registry.registerMetric>[0]);
-    page += `${await registry.getSingleMetricAsString(metric.name)}\n`;
+    page += `${await formatFamily({ ...metric, values })}\n`;
   }
   return page;
 }

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Problem } from "../../lib/collector.ts";
+import { messageOf } from "../../lib/errors.ts";
 import { refusalOf } from "../../lib/permissions.ts";
 
 /** The kernel's answers for a device that was taken away: ENXIO and ENODEV. */
@@ -17,7 +18,7 @@ const CLOSED_BY_DENO_REGEXP = /^\/(?:sys|proc|dev)(?:\/|$)/;
  * The reason is `permission`, `gone` or `invalid`.
  */
 export function describeFailure(what: string, path: string, error: unknown): Problem {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   switch (refusalOf(error)) {
     case "flag":
       return {

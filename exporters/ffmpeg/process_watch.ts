@@ -4,6 +4,7 @@
  * @module
  */
 import type { Collection, Collector, Problem } from "../../lib/collector.ts";
+import { messageOf } from "../../lib/errors.ts";
 import { Snapshot } from "../../lib/exposition.ts";
 import { refusalOf } from "../../lib/permissions.ts";
 import { type EncoderProcess, PROCESS_STATES } from "./encoder_process.ts";
@@ -186,7 +187,7 @@ export class ProcessWatch implements Collector {
     }
     return {
       reason: "invalid",
-      message: `${folder}: ${error instanceof Error ? error.message : String(error)}`,
+      message: `${folder}: ${messageOf(error)}`,
     };
   }
 }

@@ -7,6 +7,7 @@
  * @module
  */
 import type { Collection, Collector, Problem } from "../../lib/collector.ts";
+import { messageOf } from "../../lib/errors.ts";
 import { Snapshot } from "../../lib/exposition.ts";
 import { refusalOf } from "../../lib/permissions.ts";
 import type { Intake } from "./intake.ts";
@@ -210,8 +211,4 @@ export class ProgressFolder implements Collector {
     }
     return { reason: "invalid", message: `${folder}: ${messageOf(error)}` };
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

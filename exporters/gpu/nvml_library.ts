@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { messageOf } from "../../lib/errors.ts";
 import { NVML_PATHS } from "./manifest.ts";
 import { NVML_SYMBOLS, type NvmlSymbols } from "./nvml_symbols.ts";
 
@@ -63,7 +64,7 @@ export function openNvmlLibrary(options: OpenNvmlLibraryOptions = {}): NvmlLibra
       if (symbols.nvmlInit_v2 && symbols.nvmlDeviceGetCount_v2) return { path, symbols };
       broken.push(`"${path}" is not NVML: it lacks nvmlInit_v2`);
     } catch (error) {
-      const message = error instanceof Error ? error.message : String(error);
+      const message = messageOf(error);
       if (!/no such file/i.test(message)) broken.push(`"${path}": ${message.replace(/\.?\s*$/, "")}`);
     }
   }
