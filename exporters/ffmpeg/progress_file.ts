@@ -12,6 +12,8 @@ import { PlainFile } from "./plain_file.ts";
 
 /** Read from the end of a file that is joined, in bytes: some two minutes of reports. */
 const JOIN_BYTES = 65_536;
+/** Read from the beginning of such a file, in bytes: the header of a report. */
+const HEAD_BYTES = 16_384;
 /** A file that grew by more than this is joined again, in bytes: half an hour of reports. */
 const MOST_GROWTH_BYTES = 1_048_576;
 /** What was read last is compared at the next look, in bytes: it holds the time reached and the speed. */
@@ -106,10 +108,8 @@ export class ProgressFile {
     if (!before) this.#changedMs = nowMs;
     else if (this.#isAnotherRun(file, before)) this.#beginAgain(previousMs);
     this.#writtenMs = this.#timeWritten(stat, before ? previousMs : this.#sinceMs);
-    if (stat.size === this.#position) {
-      if (stat.size === 0) this.#follow().job ??= this.#open();
-      return 0;
-    }
+    // Empty, or truncated: what comes next shows by whom. An empty file is no job.
+    if (stat.size <= this.#position) return 0;
     this.#changedMs = nowMs;
     return this.#read(file, stat.size);
   }
@@ -150,11 +150,17 @@ export class ProgressFile {
   #isAnotherRun(file: PlainFile, before: Stat): boolean {
     const stat = this.#stat ?? before;
     // File systems on disk use a number again at once.
-    if (stat.ino !== before.ino || stat.birthMs !== before.birthMs || stat.size < this.#position) return true;
+    if (stat.ino !== before.ino || stat.birthMs !== before.birthMs) return true;
     if (DECODER.decode(this.#tail).endsWith(END)) return true;
+    // Truncated in place, as by ">FILE" to save room: the writer goes on behind a hole, which reads as zeros.
     const tail = new Uint8Array(this.#tail.length);
-    file.read(tail, this.#position - tail.length);
-    return tail.some((byte, index) => byte !== this.#tail[index]);
+    const count = file.read(tail, Math.max(0, Math.min(this.#position, stat.size) - tail.length));
+    if (!tail.some((byte) => byte !== 0)) {
+      if (stat.size > this.#position) this.#tail = NO_BYTES;
+      return false;
+    }
+    return count < tail.length || stat.size < this.#position ||
+      tail.some((byte, index) => byte !== this.#tail[index]);
   }
 
   /** When the last report was written: the file's time is nearer to that than ours, within what is possible. */
@@ -167,8 +173,8 @@ export class ProgressFile {
 
   #read(file: PlainFile, size: number): number {
     const isJoined = !this.#stream && this.#sinceMs === undefined && size - this.#position > JOIN_BYTES;
-    if (isJoined || size - this.#position > MOST_GROWTH_BYTES) this.#skipTo(size - JOIN_BYTES);
-    const stream = this.#follow();
+    if (isJoined || size - this.#position > MOST_GROWTH_BYTES) this.#skipTo(size - JOIN_BYTES, file);
+    const stream = this.#follow(file);
     const from = this.#position;
     while (this.#position < size) {
       const count = file.read(BUFFER.subarray(0, size - this.#position), this.#position);
@@ -181,19 +187,24 @@ export class ProgressFile {
     return this.#position - from;
   }
 
-  #skipTo(position: number): void {
+  #skipTo(position: number, file: PlainFile): void {
     this.#position = position;
     this.#tail = NO_BYTES;
     const { job } = this;
     this.#stream = undefined;
-    this.#follow().job = job;
+    this.#follow(file, job);
   }
 
-  #follow(): ReportStream {
-    return this.#stream ??= new ReportStream(this.#intake, {
-      open: () => this.#open(),
-      midStream: this.#position > 0,
-    });
+  #follow(file: PlainFile, job?: Job): ReportStream {
+    if (this.#stream) return this.#stream;
+    const midStream = this.#position > 0;
+    this.#stream = new ReportStream(this.#intake, { job, open: () => this.#open(), midStream });
+    if (midStream) {
+      // A report shows at its beginning what is encoded.
+      const count = file.read(BUFFER.subarray(0, HEAD_BYTES), 0);
+      this.#stream.pushHead(BUFFER.subarray(0, count), this.#writtenMs);
+    }
+    return this.#stream;
   }
 
   #open(): Job | undefined {

@@ -8,7 +8,8 @@ import { JobCollector } from "../../exporters/ffmpeg/collector.ts";
 import { PlainFile } from "../../exporters/ffmpeg/plain_file.ts";
 import { IDLE_AFTER_MS, IDLE_PERIOD_MS } from "../../exporters/ffmpeg/progress_file.ts";
 import { ProgressFolder } from "../../exporters/ffmpeg/progress_folder.ts";
-import { progressText, TestBoard } from "../support/ffmpeg_jobs.ts";
+import { parseNameGlob } from "../../exporters/ffmpeg/name_glob.ts";
+import { bytes, progressText, TestBoard } from "../support/ffmpeg_jobs.ts";
 
 /** The clocks of a {@linkcode Folder}, beside those of the test, in milliseconds. */
 interface Clocks {
@@ -69,7 +70,7 @@ Deno.test("ProgressFolder follows files as they grow, also where a write ends wi
   folder.look();
   folder.write("a?encoder=libx264&width=64", "");
   folder.look();
-  assertEquals(folder.shown(), ["a running -"]);
+  assertEquals(folder.shown(), [], "it is a job from its first report on");
   const text = progressText(25) + progressText(50);
   folder.write("a?encoder=libx264&width=64", text.slice(0, 300));
   folder.look();
@@ -252,6 +253,67 @@ function writeRun(folder: Folder, name: string, ...frames: number[]): void {
   const blocks = frames.map((frame, index) => progressText(frame, { end: index === frames.length - 1 }));
   folder.write(name, blocks.join(""), { append: false });
 }
+
+Deno.test("ProgressFolder goes on with a file that is truncated under its writer, looked at empty or not", async () => {
+  for (const isSeenEmpty of [true, false]) {
+    await using folder = new Folder();
+    folder.look();
+    using writer = Deno.openSync(`${folder.path}/a`, { write: true, create: true });
+    const report = (frame: number): void => void writer.writeSync(bytes(progressText(frame)));
+    for (let frame = 25; frame <= 2500; frame += 25) report(frame);
+    folder.look();
+    const [job] = folder.jobs();
+    Deno.truncateSync(`${folder.path}/a`);
+    if (isSeenEmpty) folder.look();
+    for (let frame = 2525; frame <= 2600; frame += 25) {
+      report(frame);
+      folder.look();
+    }
+    assertEquals(folder.shown(), ["a running 2600"]);
+    assertEquals([folder.jobs()[0] === job, folder.totals.frames, folder.intake.parseErrors], [
+      true,
+      2600,
+      0,
+    ]);
+    // Whoever begins now writes from the start.
+    Deno.truncateSync(`${folder.path}/a`);
+    folder.write("a", progressText(5));
+    folder.look();
+    assertEquals([folder.shown(), folder.totals.frames], [["a running 5"], 2605]);
+  }
+});
+
+Deno.test("ProgressFolder reads the header of a report that it joins", async () => {
+  await using folder = new Folder();
+  const log = Deno.readTextFileSync(new URL("../fixtures/ffmpeg/reports/7.1-encode.log", import.meta.url));
+  const head = log.slice(0, log.indexOf("frame="));
+  const status = (frame: number): string =>
+    `frame=${frame} fps= 25 q=21.0 size=       0kB time=00:00:02.36 bitrate=   0.2kbits/s speed=0.936x    \r`;
+  folder.write("a", head + Array.from({ length: 2000 }, (_, index) => status(index)).join(""));
+  folder.look();
+  const info = folder.jobs()[0]?.description.info;
+  assertEquals([info?.encoder, info?.width, folder.jobs()[0]?.command?.encoder], [
+    "libx264",
+    "160",
+    "libx264",
+  ]);
+  assertEquals([folder.shown(), folder.totals.frames], [["a running 1999"], 0]);
+});
+
+Deno.test("ProgressFolder takes no report for a job that encodes nothing, and follows only files that match", async () => {
+  await using folder = new Folder();
+  folder.follower = new ProgressFolder(folder.intake, folder.path, parseNameGlob("FFmpeg.*.log"));
+  folder.look();
+  const reports = new URL("../fixtures/ffmpeg/reports/", import.meta.url);
+  const copy = (from: string, to: string): void =>
+    folder.write(to, Deno.readTextFileSync(new URL(from, reports)));
+  copy("5.1-version.log", "FFmpeg.version.log");
+  copy("5.1-probe.log", "FFmpeg.probe.log");
+  copy("5.1-encode.log", "FFmpeg.Transcode.log");
+  copy("5.1-encode.log", "other.log");
+  folder.look();
+  assertEquals(folder.shown(), ["FFmpeg.Transcode.log ended 100"]);
+});
 
 Deno.test("ProgressFolder counts each run in one file, whether shorter, longer or of the same length", async () => {
   await using folder = new Folder();
