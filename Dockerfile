@@ -1,7 +1,8 @@
-# One image per exporter:
+# The executable, which is any of the exporters; the first argument names one:
 #
-#     docker build --build-arg EXPORTER=cpu --tag cpu-exporter .
-#     docker buildx build --platform linux/amd64,linux/arm64 --build-arg EXPORTER=cpu --tag cpu-exporter .
+#     docker build --tag worker-exporters .
+#     docker buildx build --platform linux/amd64,linux/arm64 --tag worker-exporters .
+#     docker run worker-exporters cpu --help
 #
 # The base images can be replaced, for a network with a registry of its own.
 ARG DENO_IMAGE=docker.io/denoland/deno:debian-2.9.6
@@ -17,17 +18,17 @@ COPY npm-only npm-only
 COPY scripts scripts
 COPY lib lib
 COPY exporters exporters
-ARG EXPORTER TARGETARCH COMMIT
-# The same path in every image, so that ENTRYPOINT can name it.
+ARG TARGETARCH COMMIT
 RUN case $TARGETARCH in arm64) target=aarch64 ;; *) target=x86_64 ;; esac && \
-    COMMIT=$COMMIT deno task compile --target=$target-unknown-linux-gnu $EXPORTER && \
-    mv dist/$target-unknown-linux-gnu/*-exporter /exporter
+    COMMIT=$COMMIT deno task compile --target=$target-unknown-linux-gnu && \
+    mv dist/$target-unknown-linux-gnu/worker-exporters /
 
 FROM ${BUSYBOX_IMAGE} AS busybox
 
 FROM ${BASE_IMAGE}
 # For the health check: one static program.
 COPY --from=busybox /bin/busybox /bin/busybox
-COPY --from=build /exporter /exporter
+COPY --from=build /worker-exporters /worker-exporters
+ENV MALLOC_ARENA_MAX=1 MALLOC_TRIM_THRESHOLD_=65536
 USER 65532:65532
-ENTRYPOINT ["/exporter"]
+ENTRYPOINT ["/worker-exporters"]

@@ -1,12 +1,13 @@
 /**
  * Compiles self-contained executables, with their permissions in them:
  *
- *     deno task compile [--target TRIPLE] [--bundle] [NAME [FLAG…]]…
+ *     deno task compile [--target TRIPLE] [--jit] [--bundle] [NAME [FLAG…]]…
  *     deno task compile [--target TRIPLE] --exact [NAME [FLAG…]]…
  *
  * The first makes one executable for all exporters, `worker-exporters`, and a link to it by each exporter's name. The
  * ports, addresses and paths that flags name can be chosen when it starts, see lib/narrow_grants.ts; the few that
- * cannot are compiled in by a FLAG here. `--exact` makes a program for each exporter with precisely the permissions of
+ * cannot are compiled in by a FLAG here. With `--jit`, V8 compiles to machine code, which a thousand jobs are worth:
+ * its units need systemd/drop-ins/jit.conf. `--exact` makes a program for each exporter with precisely the permissions of
  * its task, or of the FLAGs given here.
  *
  * Results go to dist/ (with `--target` to dist/TRIPLE/) with their SHA256SUMS. Beside them lies each exporter as one
@@ -50,14 +51,25 @@ export function wideGrantsOfAll(flags: ReadonlyMap<string, readonly string[]>): 
   return mergeGrants(MANIFESTS.map((manifest) => wideGrants(manifest, flags.get(manifest.name))));
 }
 
+/** A flag of Deno as it is where V8 may compile to machine code. */
+export function withJit(flag: string): string {
+  return flag.startsWith("--v8-flags=") ? flag.replace(",--jitless", "") : flag;
+}
+
 /** Compiles the executable of all exporters, links it by their names and returns its path. */
 export async function compileAll(
-  options: CompileOptions & { flags?: ReadonlyMap<string, readonly string[]> } = {},
+  options: CompileOptions & { flags?: ReadonlyMap<string, readonly string[]>; jit?: boolean } = {},
 ): Promise<string> {
-  const { flags = new Map(), folder = "dist" } = options;
+  const { flags = new Map(), folder = "dist", jit = false } = options;
   const script = await bundleAll(options);
   const executable = `${folder}/${EXECUTABLE}`;
-  await compile(script, executable, options.target, wideGrantsOfAll(flags), FLAGS_OF_ALL);
+  await compile(
+    script,
+    executable,
+    options.target,
+    wideGrantsOfAll(flags),
+    jit ? FLAGS_OF_ALL.map(withJit) : FLAGS_OF_ALL,
+  );
   await Deno.remove(new URL(script.replace(/[^/]*$/, ""), ROOT), { recursive: true });
   for (const { artifact } of MANIFESTS) await run("ln", ["-sfn", EXECUTABLE, `${folder}/${artifact}`]);
   return executable;
@@ -148,20 +160,22 @@ async function main(args: readonly string[]): Promise<void> {
   const rest = [...args];
   const options: CompileOptions = {};
   let kind: "all" | "exact" | "bundle" = "all";
+  let jit = false;
   for (let first = rest[0]; first?.startsWith("--"); first = rest[0]) {
     rest.shift();
     const [flag, value = flag === "--target" ? rest.shift() : undefined] = first.split("=");
     if (flag === "--exact") kind = "exact";
     else if (flag === "--bundle") kind = "bundle";
+    else if (flag === "--jit") jit = true;
     else if (flag === "--target" && value) Object.assign(options, { target: value, folder: `dist/${value}` });
     else {
       throw new RangeError(
-        `Cannot use "${first}" before the names: it must be --target TRIPLE, --exact or --bundle`,
+        `Cannot use "${first}" before the names: it must be --target TRIPLE, --exact, --jit or --bundle`,
       );
     }
   }
   const flags = parseSelection(rest);
-  if (kind === "all") await compileAll({ ...options, flags });
+  if (kind === "all") await compileAll({ ...options, flags, jit });
   for (const [name, args] of flags) {
     if (kind === "exact") await compileExact(name, { ...options, args });
     else await bundleExporter(name, options);

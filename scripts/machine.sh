@@ -24,7 +24,9 @@ declare -A signs=(
 )
 # End of generated
 settings=/etc/default/worker-exporters
-drop_ins=/etc/systemd/system
+# Where scripts/install puts things, and where both put drop-ins.
+bin=/usr/local/bin lib=/usr/local/lib/worker-exporters share=/usr/local/share/worker-exporters
+units=/etc/systemd/system executable=worker-exporters rules=/etc/udev/rules.d/60-worker-exporters-powercap.rules
 # Drop-ins that tighten a unit where a machine can do with them.
 tightening=(back-off rapl-group private-users)
 
@@ -78,4 +80,57 @@ tightening() {
     cpu) ! has_powercap_group || { echo rapl-group; ! has_user_namespaces || echo private-users; } ;;
     *) ! has_user_namespaces || echo private-users ;;
   esac
+}
+
+# Puts a file in place in one step, so that a running program keeps the old one; leaves an equal one alone.
+put() {
+  local mode=$1 from=$2 to=$3
+  if cmp -s "$from" "$to" && [ "$(stat -c %a "$to")" = "$mode" ]; then return; fi
+  echo "+ install -m $mode $from $to"
+  [ -z "${dry_run:-}" ] || return 0
+  install -D -m "$mode" "$from" "$to.new"
+  mv -f "$to.new" "$to"
+}
+
+# Shows a command and, unless that is all that is wanted, runs it.
+run() {
+  echo "+ $*"
+  [ -n "${dry_run:-}" ] || "$@"
+}
+
+# Removes a copy of a file; one that was changed stays.
+forget() {
+  if cmp -s "$1" "$2"; then run rm "$2"; fi
+}
+
+# Puts the drop-ins of a folder in place that this machine can do with for an exporter, and takes away those that it
+# cannot.
+tighten() {
+  local drop_in possible to=$units/${artifact[$1]}.service.d
+  possible=" $(tightening "$1" | tr '\n' ' ')"
+  for drop_in in "${tightening[@]}"; do
+    if [[ $possible == *" $drop_in "* ]]; then
+      put 644 "$2/$drop_in.conf" "$to/$drop_in.conf"
+    else
+      forget "$2/$drop_in.conf" "$to/$drop_in.conf"
+    fi
+  done
+}
+
+# Undoes that for an exporter. A drop-in of somebody else's stays.
+loosen() {
+  local drop_in to=$units/${artifact[$1]}.service.d
+  for drop_in in "${tightening[@]}"; do forget "$2/$drop_in.conf" "$to/$drop_in.conf"; done
+  [ ! -d "$to" ] || run rmdir --ignore-fail-on-non-empty "$to"
+}
+
+# Removes what scripts/install puts in place, of this version and of 0.1.0, except for drop-ins and settings.
+remove_installed() {
+  local name
+  for name in "${names[@]}"; do
+    run rm -f "$bin/${artifact[$name]}" "$units/${artifact[$name]}.service" \
+      "$units/${artifact[$name]}.service.d/deno-run.conf"
+  done
+  run rm -rf "$bin/$executable" "$bin/ffmpeg-job" "$lib" "$share" "$units/worker-exporters.target" $rules \
+    /etc/tmpfiles.d/worker-exporters.conf /etc/sysusers.d/worker-exporters.conf
 }

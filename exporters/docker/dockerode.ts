@@ -38,7 +38,7 @@ const CLOSING = new Set([..."]}"].map(codeOf));
 export class StatusError extends Error {
   override readonly name = "StatusError";
 
-  /** `message` is the answer's own. */
+  /** `message` is what the answer says. */
   constructor(readonly statusCode: number, message: string) {
     super(message);
   }

@@ -12,7 +12,8 @@ const ROWS = Object.entries(CATALOG) as [ExporterName, typeof CATALOG[ExporterNa
 
 /** The part of Compose's normal form that matters here. */
 interface Service {
-  readonly build?: { readonly args: Record<string, string> };
+  readonly entrypoint?: readonly string[];
+  readonly command?: readonly string[];
   readonly ports?: readonly string[];
   readonly read_only?: boolean;
   readonly security_opt?: readonly string[];
@@ -20,7 +21,11 @@ interface Service {
   readonly mem_limit?: string;
   readonly healthcheck?: { readonly test: readonly string[] };
   readonly volumes?: readonly string[];
+  readonly profiles?: readonly string[];
 }
+
+/** Names that the installation before had, which the seed's command and scrape file use. */
+const ORIGIN = ["cpu-exporter-go", "gpu-exporter-go"];
 
 async function compose(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
   const command = new Deno.Command("docker-compose", { args: [...args], cwd: ROOT, env, stdin: "null" });
@@ -34,16 +39,19 @@ Deno.test({
   name: "compose.yaml is valid and confines every exporter",
   ...needs("docker-compose"),
   fn: async () => {
-    const { services } = load(await compose(["--profile", "monitoring", "config"])) as {
+    const { services } = load(
+      await compose(["--profile", "monitoring", "--profile", "origin", "config"]),
+    ) as {
       services: Record<string, Service>;
     };
     assertEquals(
       Object.keys(services).toSorted(),
-      [...ROWS.map(([, { artifact }]) => artifact), "grafana", "victoria-metrics", "vmalert"].toSorted(),
+      [...ROWS.map(([, { artifact }]) => artifact), ...ORIGIN, "grafana", "victoria-metrics", "vmalert"]
+        .toSorted(),
     );
     for (const [name, { artifact, port }] of ROWS) {
       const service = services[artifact];
-      assertEquals(service?.build?.args.EXPORTER, name);
+      assertEquals(service?.entrypoint, ["/worker-exporters", name]);
       assertEquals(service?.ports, [`0.0.0.0:${port}:${port}/tcp`]);
       assertStringIncludes(service?.healthcheck?.test.join(" ") ?? "", `http://127.0.0.1:${port}/-/ready`);
     }
@@ -53,6 +61,25 @@ Deno.test({
       assertEquals(service.cap_drop, ["ALL"]);
       assertMatch(service.mem_limit ?? "", /^\d+[mg]$/);
     }
+  },
+});
+
+Deno.test({
+  name: "compose.yaml starts nothing twice, and has the names and container ports of the installation before",
+  ...needs("docker-compose"),
+  fn: async () => {
+    const plain = load(await compose(["config"])) as { services: Record<string, Service> };
+    // Debian's Compose prints services of other profiles too, and marks them.
+    const ports = Object.values(plain.services).filter((service) => !service.profiles)
+      .flatMap(({ ports = [] }) => ports);
+    assertEquals(ports.length, ROWS.length);
+    assertEquals(new Set(ports).size, ports.length);
+    const all = load(await compose(["--profile", "origin", "config"])) as {
+      services: Record<string, Service>;
+    };
+    assertEquals(ORIGIN.map((name) => all.services[name]?.ports), [["0.0.0.0:9510:9500/tcp"], [
+      "0.0.0.0:9511:9505/tcp",
+    ]]);
   },
 });
 
@@ -86,20 +113,13 @@ testCompiled("The images build, and their containers are healthy on a real engin
   // Compose starts no container that asks for a GPU on an engine without NVIDIA's toolkit.
   const startable = ROWS.filter(([name]) => name !== "gpu");
   try {
+    await compose(["build", "--build-arg", "BUILDPLATFORM=linux/amd64", "cpu-exporter"], env);
     for (const [name, { artifact }] of ROWS) {
       await t.step(`${artifact}: image`, async () => {
-        await compose(["build", "--build-arg", "BUILDPLATFORM=linux/amd64", artifact], env);
-        const image = `worker-exporters/${artifact}`;
         const version = await engine.docker(
-          "run",
-          "--rm",
-          "--read-only",
-          "--cap-drop=ALL",
-          image,
-          "--version",
+          ...["run", "--rm", "--read-only", "--cap-drop=ALL", "worker-exporters", name, "--version"],
         );
         assertMatch(version, new RegExp(`^${artifact} .*commit 0123abc\\)$`));
-        assertEquals(name in CATALOG, true);
       });
     }
     await compose(["up", "--detach", ...startable.map(([, { artifact }]) => artifact)], env);
@@ -127,6 +147,17 @@ testCompiled("The images build, and their containers are healthy on a real engin
         );
       });
     }
+    await t.step("the command and the scrape file of the installation before find theirs", async () => {
+      await compose(["rm", "--stop", "--force", "cpu-exporter"], env);
+      await compose(["up", "--detach", "cpu-exporter-go", "ffmpeg-exporter", "docker-stats-exporter"], env);
+      const scraper = (await engine.docker("ps", "--quiet", "--filter", "name=ffmpeg-exporter")).trim();
+      for (const target of ["cpu-exporter-go:9500", "ffmpeg-exporter:9506", "docker-stats-exporter:9501"]) {
+        const wget = ["exec", scraper, "/bin/busybox", "wget", "-qO-", `http://${target}/metrics`];
+        await eventually(async () => {
+          assertStringIncludes(await engine.docker(...wget), "exporter_build_info");
+        }, 30_000);
+      }
+    });
   } finally {
     await Deno.remove(folder, { recursive: true });
   }

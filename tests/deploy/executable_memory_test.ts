@@ -1,9 +1,9 @@
 /** No memory of an exporter is writable and executable: it runs where the kernel denies that, as its unit has it denied. */
-import { assertEquals, assertNotEquals } from "@std/assert";
+import { assertEquals, assertNotEquals, assertRejects } from "@std/assert";
 import { CATALOG, type ExporterName } from "../../exporters/catalog.ts";
-import { testCompiled } from "../support/compiled.ts";
+import { testCompiled, withCompiled } from "../support/compiled.ts";
 import { DenyWriteExecute, writableAndExecutable } from "../support/deny_write_execute.ts";
-import { startExporter, testPermissions } from "../support/exporter_process.ts";
+import { startExporter } from "../support/exporter_process.ts";
 import { needs } from "../support/programs.ts";
 import { RIGS, withCompiledRigs } from "../support/rigs/all.ts";
 import { assertFollows, type Rig, type RigOptions } from "../support/rigs/rig.ts";
@@ -33,8 +33,11 @@ testCompiled("the executable is each exporter without memory that is writable an
   });
 });
 
-Deno.test("with V8's compiler there would be such memory", async () => {
-  const permissions = testPermissions("cpu").map((flag) => flag.replace(",--jitless", ""));
-  await using exporter = await startExporter("cpu", { permissions });
-  assertNotEquals(writableAndExecutable(exporter.pid), []);
+testCompiled("made with --jit, it has such memory and dies where that is denied", async () => {
+  using denial = await DenyWriteExecute.create();
+  await withCompiled({ jit: true }, async (executable) => {
+    await using exporter = await startExporter("cpu", { command: [executable, "cpu"] });
+    assertNotEquals(writableAndExecutable(exporter.pid), []);
+    await assertRejects(() => startExporter("cpu", { command: [...denial.prefix, executable, "cpu"] }));
+  });
 });

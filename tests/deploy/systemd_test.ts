@@ -1,10 +1,11 @@
 /** DEPLOYMENT.md on a worker: from an archive to running services by its own commands, and what they survive. */
-import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 import { CATALOG } from "../../exporters/catalog.ts";
 import { compileAll } from "../../scripts/compile.ts";
 import { DockerEngine } from "../support/docker_engine.ts";
 import { runScript, testedBlocks } from "../support/document.ts";
-import { eventually, ROOT } from "../support/exporter_process.ts";
+import { eventually } from "../support/exporter_process.ts";
+import { assertAllWork, buildRelease } from "../support/release.ts";
 import { SystemdBox, testOnBox } from "../support/systemd_box.ts";
 
 const DOCUMENT = "DEPLOYMENT.md";
@@ -12,27 +13,8 @@ const ROWS = Object.values(CATALOG);
 const UNITS = ROWS.map(({ artifact }) => `${artifact}.service`);
 const SUDO = 'sudo() { "$@"; }';
 
-/** What each exporter shows only if it could read its source. */
-const PROOFS: Readonly<Record<string, RegExp>> = {
-  cpu: /^rapl_energy_joules_total\{zone="package-0"/m,
-  gpu: /^gpu_power_watts\{/m,
-  ffmpeg: /^exporter_source_up\{source="progress_dir"\} 1$/m,
-  docker: /^docker_container_pids\{.*name="job"/m,
-};
-
-async function assertAllWork(): Promise<void> {
-  for (const [name, { port }] of Object.entries(CATALOG)) {
-    await eventually(async () => {
-      const page = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
-      assertMatch(page, PROOFS[name] ?? /^exporter_build_info\{/m);
-    }, 20_000);
-  }
-}
-
 testOnBox("DEPLOYMENT.md leads from an archive to services that survive kill -9 and a reboot", async (t) => {
-  await runScript("rm -rf dist/worker-exporters-* && scripts/package", {
-    env: { PATH: await pathWithDeno() },
-  });
+  await buildRelease();
   await using engine = await DockerEngine.start();
   await engine.run("job", "sleep 600");
   await using box = await SystemdBox.boot(engine.socketPath);
@@ -96,6 +78,22 @@ testOnBox("DEPLOYMENT.md leads from an archive to services that survive kill -9 
     assertEquals(Object.values(results).filter((result) => result === "succeeded"), []);
   });
 
+  await t.step("jit.conf lets V8 compile, and nothing else does", async () => {
+    const folder = `dist/test-${crypto.randomUUID()}`;
+    const program = await compileAll({ folder, jit: true });
+    await runScript(`install -m 755 ${program} ${box.root}/usr/local/bin/jit; rm -r ${folder}`);
+    await box.run(`
+      ln -sfn jit /usr/local/bin/ffmpeg-exporter
+      ! systemctl restart ffmpeg-exporter || sleep 1
+      ! curl -fs http://127.0.0.1:9506/-/ready
+      cd /root/worker-exporters-*/
+      install -D -m 644 systemd/drop-ins/jit.conf /etc/systemd/system/ffmpeg-exporter.service.d/jit.conf
+      systemctl daemon-reload; systemctl restart ffmpeg-exporter
+      curl -fs --retry 9 --retry-all-errors --retry-delay 1 http://127.0.0.1:9506/-/ready
+      rm /etc/systemd/system/ffmpeg-exporter.service.d/jit.conf
+      ln -sfn worker-exporters /usr/local/bin/ffmpeg-exporter; ln -sfn worker-exporters /usr/local/bin/cpu-exporter`);
+  });
+
   await t.step("the services can be run by Deno, with TLS and a password", async () => {
     await runScript(`cp ${Deno.execPath()} ${box.root}/usr/local/bin/deno`);
     await box.run(inRelease("worker-deno"));
@@ -129,12 +127,4 @@ function inRelease(mark: string, before = ""): string {
   return [`set -x; cd /root/worker-exporters-*/; ${SUDO}; ${before}`, ...testedBlocks(DOCUMENT, mark)].join(
     "\n",
   );
-}
-
-/** The document's scripts call `deno`; where it is not installed, this one is. */
-async function pathWithDeno(): Promise<string> {
-  const folder = `${ROOT}dist/bin`;
-  await Deno.mkdir(folder, { recursive: true });
-  await runScript(`ln -sfn ${Deno.execPath()} ${folder}/deno`);
-  return `${folder}:${Deno.env.get("PATH")}`;
 }

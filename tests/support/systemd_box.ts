@@ -1,17 +1,20 @@
 /**
- * A throwaway Debian with a real systemd, where `SYSTEMD_BOX` names the script that boots it. It stands for a worker:
- * with a powercap tree that only root reads, a stand-in for NVIDIA's library, and a Docker Engine's socket.
+ * A throwaway Debian with a real systemd (systemd-box). It stands for a worker: with a powercap tree that only root
+ * reads, a stand-in for NVIDIA's library, and a Docker Engine's socket.
  *
  * @module
  */
+import { fromFileUrl } from "@std/path";
+import { needsCompiler } from "./compiled.ts";
 import { NvmlStub, readScript } from "./nvml_stub.ts";
+import { needs, needsNamespaces } from "./programs.ts";
 
-/** Registers a test that boots a machine, where there is a script for it. */
+const TOOL = fromFileUrl(new URL("./systemd-box", import.meta.url));
+
+/** Registers a test that boots a machine and puts compiled exporters on it. */
 export function testOnBox(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
-  if (Deno.env.get("SYSTEMD_BOX") && Deno.env.get("DENORT_BIN")) Deno.test(name, fn);
-  else {Deno.stderr.writeSync(
-      new TextEncoder().encode(`not tested without SYSTEMD_BOX and DENORT_BIN: ${name}\n`),
-    );}
+  const needed = [needsCompiler(), needsNamespaces(), needs("debootstrap", "lintian", "cc")];
+  Deno.test({ name, ignore: needed.some(({ ignore }) => ignore), fn });
 }
 
 /** Puts the powercap tree where the kernel has its own, and the socket, before any exporter starts. */
@@ -39,17 +42,20 @@ const ZONE_FILES: Readonly<Record<string, string>> = {
 export class SystemdBox implements AsyncDisposable {
   /** The folder that is / inside. */
   readonly root: string;
+  readonly #suite: readonly string[];
 
-  private constructor(root: string) {
+  private constructor(suite: readonly string[], root: string) {
+    this.#suite = suite;
     this.root = root;
   }
 
-  /** Boots a machine without exporters, which has this engine's socket. */
-  static async boot(dockerSocket: string): Promise<SystemdBox> {
-    const box = new SystemdBox((await tool("root")).trim());
+  /** Boots a machine without exporters, of this suite or this machine's own, which has this engine's socket. */
+  static async boot(dockerSocket: string, suite?: string): Promise<SystemdBox> {
+    const words = suite === undefined ? [] : [suite];
+    const box = new SystemdBox(words, (await command(TOOL, "root", ...words)).trim());
     // One that was left running would hold the ports.
-    await tool("down").catch(() => {});
-    await tool("up");
+    await box.#tool("down").catch(() => {});
+    await box.#tool("up");
     try {
       await box.#furnish(dockerSocket);
       await box.reboot();
@@ -62,17 +68,21 @@ export class SystemdBox implements AsyncDisposable {
 
   /** Turns it off and on again. */
   async reboot(): Promise<void> {
-    await tool("down");
-    await tool("up");
+    await this.#tool("down");
+    await this.#tool("up");
   }
 
   /** Runs a bash script inside, as root, and returns what it prints. @throws {Error} when it fails */
   async run(script: string): Promise<string> {
-    return await tool("run", "bash", "-euo", "pipefail", "-c", `exec 2>&1\n${script}`);
+    return await this.#tool("run", "--", "bash", "-euo", "pipefail", "-c", `exec 2>&1\n${script}`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await tool("down");
+    await this.#tool("down");
+  }
+
+  async #tool(what: string, ...args: string[]): Promise<string> {
+    return await command(TOOL, what, ...this.#suite, ...args);
   }
 
   async #furnish(dockerSocket: string): Promise<void> {
@@ -95,13 +105,10 @@ export class SystemdBox implements AsyncDisposable {
       systemctl enable test-machine
       # What an earlier test left.
       systemctl disable --now 'worker-exporters.target' '*-exporter.service' || true
-      rm -rf /etc/systemd/system/*exporter* /etc/default/worker-exporters /root/worker-exporters-*
+      rm -rf /etc/systemd/system/*exporter* /etc/default/worker-exporters* /root/worker-exporters[-_]* /usr/local/bin/*-exporter*
+      dpkg --purge worker-exporters || true
       if id transcode; then userdel transcode; fi`);
   }
-}
-
-async function tool(...args: string[]): Promise<string> {
-  return await command(Deno.env.get("SYSTEMD_BOX") ?? "", ...args);
 }
 
 async function command(program: string, ...args: string[]): Promise<string> {
