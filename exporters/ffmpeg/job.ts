@@ -80,7 +80,7 @@ export class JobLabels {
 export class Job {
   readonly id: string;
   readonly via: JobVia;
-  /** What it said of itself. */
+  /** Its own parameters. */
   readonly own: JobDescription;
   /** The same, completed with what was found out about it. */
   description: JobDescription;
@@ -93,7 +93,7 @@ export class Job {
   command: Command | undefined;
   /** What ended its run, by its report; undefined while it goes on, and where it succeeded. */
   error: RunError | undefined;
-  /** What it has done in all; what ffmpeg never said is undefined. */
+  /** What it has done in all; what ffmpeg never reported is undefined. */
   readonly counters: { [C in Counter]?: number } = {};
   startedMs: number;
   /** When a counter last rose. */
@@ -141,7 +141,7 @@ export class Job {
     this.complete(describeJob(new URLSearchParams(known)));
   }
 
-  /** Adds what was found out about it; what it said of itself stays. */
+  /** Adds what was found out about it; its own parameters stay. */
   complete(found: JobDescription): void {
     this.description = completeDescription(this.own, found);
     this.labels = new JobLabels(this.id, this.via, this.description);
@@ -211,7 +211,7 @@ export class Job {
     this.finishedMs = undefined;
   }
 
-  /** When its process was found to be gone, or told its exit code; undefined while it may live. */
+  /** When its process was found to be gone, or has exited; undefined while it may live. */
   get goneMs(): number | undefined {
     return this.exitedMs ?? this.process?.goneMs;
   }
@@ -245,14 +245,14 @@ export class Job {
 
   /**
    * Wall clock from its beginning to now or to its end, in seconds. It never falls: the end is known after the
-   * fact, and someone may have been told a later time.
+   * fact, and a later time may have been published.
    */
   encodingSeconds(nowMs: number): number {
     const seconds = ((this.finishedMs ?? nowMs) - this.startedMs) / 1000;
     return this.#encodingSeconds = Math.max(this.#encodingSeconds, seconds);
   }
 
-  /** The quantizers of the last report that say something: negative means that the encoder does not. */
+  /** The quantizers of the last report that are known: a negative one is not. */
   quantizers(): Quantizer[] {
     if (this.outcome !== undefined) return [];
     return (this.lastBlock?.quantizers ?? []).filter(({ quantizer }) =>

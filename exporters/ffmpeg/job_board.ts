@@ -9,7 +9,7 @@ import { type Counter, COUNTERS, Job, type JobOptions, type JobOutcome } from ".
 import type { ProgressBlock } from "./progress_block.ts";
 import { RUN_ERRORS, type RunError } from "./report_error.ts";
 
-/** Silence after which a job is given up though nothing says that it is over, in milliseconds. */
+/** Silence after which a job is given up without a sign of its end, in milliseconds. */
 export const ABANDON_AFTER_MS = 3_600_000;
 /** Time that a job's last report has to arrive after its exit code, in milliseconds. */
 const EXIT_GRACE_MS = 2_000;
@@ -205,7 +205,7 @@ export class JobBoard {
     return undefined;
   }
 
-  /** What time brings, to be called once a second: samples of speed, jobs given up, jobs forgotten. */
+  /** Housekeeping, once a second: samples speeds, gives up silent jobs, evicts expired ones. */
   tick(): void {
     const nowMs = this.nowMs();
     for (const job of this.#jobs.values()) {

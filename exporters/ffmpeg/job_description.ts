@@ -1,5 +1,5 @@
 /**
- * What a job says of itself, in the query of its progress URL or in the same form in its progress file's name:
+ * A job's own parameters, in the query of its progress URL or in the same form in its progress file's name:
  * `movie-7?encoder=libx264&width=1920&height=1080&duration=5400`.
  *
  * @module
@@ -20,7 +20,7 @@ export const INFO_PARAMETERS = [
   "pid",
 ] as const;
 
-/** What a job says of itself. */
+/** What a job is, by its own parameters. */
 export interface JobDescription {
   /** Values of {@linkcode INFO_PARAMETERS}, cleaned; empty where not given or not usable. */
   readonly info: Readonly<Record<typeof INFO_PARAMETERS[number], string>>;
@@ -32,7 +32,7 @@ export interface JobDescription {
   readonly targetSpeed: number;
   /** Time without progress after which the job counts as stalled, if it has its own, in milliseconds. */
   readonly stallAfterMs: number | undefined;
-  /** What it should be encoded by: a class or an encoder of hardware, or `hardware`; empty where it does not say. */
+  /** What it should be encoded by: a class or an encoder of hardware, or `hardware`; empty where not given. */
   readonly expect: string;
 }
 

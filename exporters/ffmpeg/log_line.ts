@@ -22,7 +22,7 @@ const SUMMARY_REGEXP = /^(\[out#\S+ @ \w+\] )?video:\S+ audio:\S+ .*muxing overh
 const SIZE_REGEXP = /^(\d+)(B|kB|KiB)$/;
 
 /**
- * Returns what a line of ffmpeg's log says, or undefined if it is no status line.
+ * Reads the values of a status line of ffmpeg's log; undefined if it is no status line.
  * `onError` is called for each known value that cannot be read.
  */
 export function parseLogLine(line: string, onError: () => void): ProgressBlock | undefined {
@@ -45,7 +45,7 @@ export function parseLogLine(line: string, onError: () => void): ProgressBlock |
         block.fpsRounding = text.includes(".") ? 0.05 : 0.5;
         break;
       case "q": {
-        // The line does not say which output and stream each quantizer belongs to.
+        // The line does not name which output and stream each quantizer belongs to.
         const quantizer = read(text, parseNumber);
         if (quantizer !== undefined && block.quantizers.length < MAX_QUANTIZERS) {
           block.quantizers.push({ output: "", stream: `v${block.quantizers.length}`, quantizer });
@@ -80,7 +80,7 @@ export function parseLogLine(line: string, onError: () => void): ProgressBlock |
 
 /**
  * Whether a line sums up an encode, and where that stands: after the last status line, or, from version 7 on,
- * before it. Without video, nothing else in the log tells that it is over.
+ * before it. Without video, nothing else in the log marks the end.
  */
 export function parseSummary(line: string): "after" | "before" | undefined {
   const match = SUMMARY_REGEXP.exec(line);

@@ -7,7 +7,8 @@ import type { MetricDefinition } from "../../lib/exposition.ts";
 import { INFO_PARAMETERS } from "./job_description.ts";
 
 /** Length of the window of the recent values, as HELP texts name it. */
-const RECENT = "over the last 10 seconds, from the counters";
+const RECENT =
+  "over the last 10 seconds, or between the last two reports where those are further apart, from the counters";
 
 /** One encode; its series go when it has ended and `--job-ttl` has passed. */
 export const JOB_METRICS = {
@@ -22,49 +23,55 @@ export const JOB_METRICS = {
     name: "ffmpeg_job_state",
     type: "gauge",
     help:
-      "1 for the state the job is in: running, stalled (no counter rose for --stall-after), paused (its process is stopped by a signal), ended (ffmpeg reported the end, failed or not), lost (its reports stopped without an end, or its process is gone).",
+      "1 for the state the job is in: running, stalled (no counter rose for --stall-after, and the next report is overdue), paused (its process is stopped by a signal), ended (ffmpeg reported the end, failed or not), lost (its reports stopped without an end, or its process is gone or has exited).",
     labels: ["job_id", "state"],
   },
   exitCode: {
     name: "ffmpeg_job_exit_code",
     type: "gauge",
-    help: "Exit code of the job's process, once POST /jobs/ID/exit has told it.",
+    help: "Exit code of the job's process, as reported by POST /jobs/ID/exit; absent before that.",
     labels: ["job_id"],
   },
   frames: {
     name: "ffmpeg_job_frames_total",
     type: "counter",
-    help: "Frames of the first video stream written since the job began (ffmpeg's frame).",
+    help:
+      "Frames of the first video stream since the job began (ffmpeg's frame): written from version 7 on, handed to the encoder before.",
     labels: ["job_id"],
   },
   droppedFrames: {
     name: "ffmpeg_job_dropped_frames_total",
     type: "counter",
-    help: "Frames left out to keep the frame rate since the job began (ffmpeg's drop_frames).",
+    help:
+      "Frames left out to reach the output's frame rate since the job began, wanted or not (ffmpeg's drop_frames); until version 6 the sum over all outputs.",
     labels: ["job_id"],
   },
   duplicatedFrames: {
     name: "ffmpeg_job_duplicated_frames_total",
     type: "counter",
-    help: "Frames repeated to keep the frame rate since the job began (ffmpeg's dup_frames).",
+    help:
+      "Frames repeated to reach the output's frame rate since the job began, wanted or not (ffmpeg's dup_frames); until version 6 the sum over all outputs.",
     labels: ["job_id"],
   },
   outputBytes: {
     name: "ffmpeg_job_output_bytes_total",
     type: "counter",
-    help: "Size of the first output file, in bytes (ffmpeg's total_size); absent where ffmpeg says N/A.",
+    help:
+      "Size of the first output file, in bytes (ffmpeg's total_size); absent where ffmpeg writes N/A (HLS, segments, images, null).",
     labels: ["job_id"],
   },
   mediaSeconds: {
     name: "ffmpeg_job_media_seconds_total",
     type: "counter",
-    help: "Time reached in the output, in seconds of media (ffmpeg's out_time_us).",
+    help:
+      "Time reached in the output, in seconds of media (ffmpeg's out_time_us); with -copyts before version 5 it includes the first timestamp.",
     labels: ["job_id"],
   },
   encodingSeconds: {
     name: "ffmpeg_job_encoding_seconds_total",
     type: "counter",
-    help: "Wall clock since the job began, up to its end, in seconds.",
+    help:
+      "Wall clock since the job began, up to its end, in seconds; from the birth of its progress file where that is known.",
     labels: ["job_id"],
   },
   fps: {
@@ -106,13 +113,13 @@ export const JOB_METRICS = {
   averageFps: {
     name: "ffmpeg_job_average_fps",
     type: "gauge",
-    help: "Frames per second since the job began, as ffmpeg says it (fps); 0 during the first second.",
+    help: "Frames per second since the job began, by ffmpeg's own account (fps); 0 during the first second.",
     labels: ["job_id"],
   },
   averageSpeed: {
     name: "ffmpeg_job_average_speed_ratio",
     type: "gauge",
-    help: "Seconds of media per second since the job began, as ffmpeg says it (speed).",
+    help: "Seconds of media per second since the job began, by ffmpeg's own account (speed).",
     labels: ["job_id"],
   },
   averageOutputRate: {
@@ -124,14 +131,15 @@ export const JOB_METRICS = {
   quantizer: {
     name: "ffmpeg_job_quantizer",
     type: "gauge",
-    help: "Quantizer of a video stream as ffmpeg says it (stream_OUTPUT_STREAM_q); absent where unknown.",
+    help:
+      "Quantizer of a video stream by ffmpeg's own account (stream_OUTPUT_STREAM_q); absent where the encoder does not report it.",
     labels: ["job_id", "output", "stream"],
   },
   deficit: {
     name: "ffmpeg_job_realtime_deficit_seconds",
     type: "gauge",
     help:
-      "How far the output lags behind where target_speed (1 if not given) would have taken it since the job began, in seconds of media; negative is ahead.",
+      "How far the output lags behind where target_speed (1 if not given) would have taken it since the job began, as of its last report, in seconds of media; negative is ahead.",
     labels: ["job_id"],
   },
   lastAdvance: {
@@ -165,17 +173,17 @@ export const WORKER_METRICS = {
   frames: {
     name: "ffmpeg_frames_total",
     type: "counter",
-    help: "Frames written by all jobs since this exporter started.",
+    help: "Frames of the first video stream of all jobs since this exporter started.",
   },
   droppedFrames: {
     name: "ffmpeg_dropped_frames_total",
     type: "counter",
-    help: "Frames dropped by all jobs since this exporter started.",
+    help: "Frames left out by all jobs to reach their frame rates since this exporter started.",
   },
   duplicatedFrames: {
     name: "ffmpeg_duplicated_frames_total",
     type: "counter",
-    help: "Frames duplicated by all jobs since this exporter started.",
+    help: "Frames repeated by all jobs to reach their frame rates since this exporter started.",
   },
   mediaSeconds: {
     name: "ffmpeg_media_seconds_total",
@@ -185,7 +193,8 @@ export const WORKER_METRICS = {
   outputBytes: {
     name: "ffmpeg_output_bytes_total",
     type: "counter",
-    help: "Bytes written to the first output of all jobs since this exporter started.",
+    help:
+      "Bytes of the first outputs of all jobs since this exporter started; without those whose size ffmpeg does not report (HLS, segments, images, null).",
   },
   pixels: {
     name: "ffmpeg_pixels_total",
@@ -196,13 +205,13 @@ export const WORKER_METRICS = {
     name: "ffmpeg_jobs_finished_total",
     type: "counter",
     help:
-      "Jobs by how their reports stopped: ended (ffmpeg said so, failed or not), lost (cut off), stalled (cut off or given up while it stood still), rejected (never taken).",
+      "Jobs by how their reports stopped: ended (ffmpeg reported the end, failed or not), lost (cut off), stalled (cut off or given up while it stood still), rejected (never taken). One that had ended before this exporter started is not counted again.",
     labels: ["result"],
   },
   exited: {
     name: "ffmpeg_jobs_exited_total",
     type: "counter",
-    help: "Jobs whose exit code was told: success is 0.",
+    help: "Exit codes reported by POST /jobs/ID/exit: success is 0.",
     labels: ["result"],
   },
   speed: {

@@ -1,5 +1,5 @@
 /**
- * What ffmpeg says of an encode at one moment, however it was told, and how its values are written.
+ * One report of an encode, by -progress or in the log, and how its values are written.
  *
  * @module
  */
@@ -9,15 +9,15 @@ export const MAX_QUANTIZERS = 32;
 
 /** The quantizer of one video stream. */
 export interface Quantizer {
-  /** Index of the output file, empty where ffmpeg's log does not say. */
+  /** Index of the output file, empty in a log line, which does not name it. */
   readonly output: string;
   /** Index of the stream in that file; `v0`, `v1`, … for the video streams of a log line. */
   readonly stream: string;
-  /** As given by ffmpeg; negative where the encoder does not say. */
+  /** As given by ffmpeg; negative where the encoder does not report it. */
   readonly quantizer: number;
 }
 
-/** One report of ffmpeg. What it did not say, or said to be `N/A`, is undefined. */
+/** One report of ffmpeg. What it left out or gave as `N/A` is undefined. */
 export interface ProgressBlock {
   /** Frames of the first video stream. */
   readonly frames?: number | undefined;
@@ -27,7 +27,7 @@ export interface ProgressBlock {
   readonly outputBytes?: number | undefined;
   /** Time reached in the output, in seconds; may be negative at first. */
   readonly mediaSeconds?: number | undefined;
-  /** Wall clock since the encode began, in seconds; only ffmpeg 7 and later say it, in the log. */
+  /** Wall clock since the encode began, in seconds; only the log of ffmpeg 7 and later has it. */
   readonly encodingSeconds?: number | undefined;
   /** Average since the encode began; 0 during the first second. */
   readonly averageFps?: number | undefined;
@@ -38,7 +38,7 @@ export interface ProgressBlock {
   /** Average since the encode began. */
   readonly averageBytesPerSecond?: number | undefined;
   readonly quantizers: readonly Quantizer[];
-  /** Whether it is the last one: `progress=end`, `Lsize=`. It does not say that the encode succeeded. */
+  /** Whether it is the last one: `progress=end`, `Lsize=`. It does not mean that the encode succeeded. */
   readonly final: boolean;
 }
 
@@ -47,7 +47,7 @@ export type MutableProgressBlock =
   & { -readonly [K in keyof Omit<ProgressBlock, "quantizers">]: ProgressBlock[K] }
   & { quantizers: Quantizer[] };
 
-/** Returns a report that says nothing yet. Every field is there from the start, so that all have one shape. */
+/** Returns a report without values. Every field is there from the start, so that all have one shape. */
 export function emptyBlock(): MutableProgressBlock {
   return {
     final: false,

@@ -21,7 +21,7 @@ function assertParseErrors(page: Page): void {
   assert((valueIn(page, { name: "ffmpeg_ingest_parse_errors_total" }) ?? 0) > 0);
 }
 
-/** What can befall the FFmpeg exporter. */
+/** The faults of the FFmpeg exporter. */
 export const FFMPEG_FAULTS: FaultSet<FfmpegRig> = {
   exporter: "ffmpeg",
   create: FfmpegRig.create,
@@ -107,7 +107,7 @@ export const FFMPEG_FAULTS: FaultSet<FfmpegRig> = {
     },
     {
       kind: "restarting",
-      what: "ffmpeg begins anew in the same file",
+      what: "another run writes the same file",
       values: "goes on",
       metrics: "a new run of the job; the worker's totals go on",
       inject: async (rig) => {

@@ -1,6 +1,6 @@
 /**
- * Real encodes beside the real exporter: neither exit codes nor outputs change, and the metrics end where ffprobe
- * says that the output ends.
+ * Real encodes beside the real exporter: neither exit codes nor outputs change, and the metrics end where the output
+ * does by ffprobe.
  *
  * @module
  */
@@ -236,7 +236,7 @@ for (const [signal, code, state] of [["SIGTERM", 255, "ended"], ["SIGKILL", 137,
 }
 
 Deno.test({
-  name: "an encode that fills its disk fails as it would, and its last report says end all the same",
+  name: "an encode that fills its disk fails as it would, and its last report is an end all the same",
   ignore: needs("ffmpeg", "unshare").ignore || needsNamespaces().ignore,
   async fn(): Promise<void> {
     await using worker = await new Worker().start();
@@ -356,7 +356,7 @@ Deno.test({
 
 Deno.test({
   name:
-    "ffmpeg-job passes on exit codes and signals, tells the exporter, and needs neither it nor its folder",
+    "ffmpeg-job passes on exit codes and signals, reports to the exporter, and needs neither it nor its folder",
   ...needs("ffmpeg", "curl"),
   async fn(): Promise<void> {
     await using worker = await new Worker().start();

@@ -1,5 +1,5 @@
 /**
- * The FFmpeg exporter as a process: the permissions that it uses, its flags, what it says of its folder.
+ * The FFmpeg exporter as a process: the permissions that it uses, its flags, what it reports of its folder.
  *
  * @module
  */
@@ -55,7 +55,7 @@ Deno.test("the exporter uses the network alone where there is no folder", async 
   assertEquals(await permissionsUsed(), ["net 0.0.0.0:0"]);
 });
 
-Deno.test("the exporter says which flag its folder asks for, and takes reports over HTTP all the same", async () => {
+Deno.test("the exporter names the flag that its folder needs, and takes reports over HTTP all the same", async () => {
   const folder = await Deno.makeTempDir();
   await using exporter = await startExporter("ffmpeg", {
     permissions: NETWORK,
@@ -71,7 +71,7 @@ Deno.test("the exporter says which flag its folder asks for, and takes reports o
 
 Deno.test("the exporter refuses flags that make no sense, by name", async (t) => {
   for (
-    const [flag, says] of [
+    const [flag, advice] of [
       ["--ingest-from=10.0.0.0/40", "127.0.0.0/8"],
       ["--max-jobs=0", "1 to 100000"],
       ["--job-ttl=soon", "2m"],
@@ -85,13 +85,13 @@ Deno.test("the exporter refuses flags that make no sense, by name", async (t) =>
         cwd: ROOT,
       }).output();
       assertEquals(code, 2);
-      assertStringIncludes(new TextDecoder().decode(stderr), says);
+      assertStringIncludes(new TextDecoder().decode(stderr), advice);
     });
   }
 });
 
 Deno.test({
-  name: "promtool finds nothing to say about the page",
+  name: "promtool has no complaint about the page",
   ...needs("promtool"),
   fn: async () => {
     const board = new TestBoard();

@@ -54,7 +54,7 @@ Deno.test("a job's speed, fps and bitrate are those of the last ten seconds, not
 Deno.test("a job that reports every 30 or 60 seconds has the values that are true of it", async () => {
   for (const period of [30, 60]) {
     const board = new TestBoard();
-    // Before its second report only the job itself can say how far apart they are.
+    // Before its second report only the job itself knows how far apart they are.
     const job = board.begin("a", { query: `stall_after=${period + 1}` });
     board.send(job, { frames: 0, mediaSeconds: 0 });
     for (let report = 1; report <= 4; report++) {
@@ -103,7 +103,7 @@ Deno.test("a job that repeats the same counters counts as stalled, and runs agai
   assertEquals(await board.value('ffmpeg_job_state{job_id="a",state="running"}'), 1);
 });
 
-Deno.test("a job may say itself how long it may stand still", () => {
+Deno.test("a job's own stall_after takes the place of the exporter's", () => {
   const board = new TestBoard();
   const patient = board.begin("patient", { query: "stall_after=60" });
   const hasty = board.begin("hasty", { query: "stall_after=2" });
@@ -112,7 +112,7 @@ Deno.test("a job may say itself how long it may stand still", () => {
   assertEquals(hasty.state(board.nowMs(), board.stallAfterMs), "stalled");
 });
 
-Deno.test("what ffmpeg never said is absent, and what its muxer does not know too", async () => {
+Deno.test("what ffmpeg or its muxer does not report is absent", async () => {
   const board = new TestBoard();
   board.begin("silent");
   const audio = board.begin("audio");
@@ -258,7 +258,7 @@ Deno.test("the board holds --max-jobs: the one that ended first makes room, and 
   assertEquals(board.jobs().map(({ id }) => id), ["a", "c", "d"]);
 });
 
-Deno.test("exit codes tell success from failure, and arrive in any order with the last report", async () => {
+Deno.test("exit codes count as success or failure, and arrive in any order with the last report", async () => {
   const board = new TestBoard();
   const ended = board.begin("ended");
   board.send(ended, { frames: 5, final: true });
@@ -311,7 +311,7 @@ Deno.test("the histogram counts each live job once a second by its recent speed"
   assert(page.includes(`ffmpeg_speed_ratio_bucket{le="+Inf"} ${count}\n`), page);
 });
 
-Deno.test("RateWindow keeps its rates however often it is told", () => {
+Deno.test("RateWindow keeps its rates however often reports come", () => {
   for (const periodMs of [1, 40, 500, 2000, 5000]) {
     const window = new RateWindow();
     for (let atMs = 0; atMs <= 30_000; atMs += periodMs) {
@@ -418,7 +418,7 @@ Deno.test("a job whose process is stopped is paused, however long, and one whose
   assertEquals(job.finishedMs, job.process.goneMs);
 });
 
-Deno.test("what is found out about a job completes what it said of itself", async () => {
+Deno.test("what is found out about a job completes its own parameters", async () => {
   const board = new TestBoard();
   const job = board.begin("a", { query: "encoder=libx264&duration=60" });
   job.complete(describeJob(new URLSearchParams("encoder=h264&width=64&height=48&duration=90&framerate=25")));

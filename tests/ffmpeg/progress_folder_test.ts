@@ -121,7 +121,7 @@ Deno.test("ProgressFolder shows a job that stood still before the exporter came 
   assertEquals(folder.shown(), ["stuck stalled 100"]);
 });
 
-Deno.test("ProgressFolder notices a file that is written anew, longer, shorter or as another file", async () => {
+Deno.test("ProgressFolder notices another run in a file: longer, shorter or as another file", async () => {
   await using folder = new Folder();
   folder.look();
   folder.write("a", progressText(100) + progressText(200));
@@ -138,7 +138,7 @@ Deno.test("ProgressFolder notices a file that is written anew, longer, shorter o
   assertEquals(folder.finished, { ended: 1, lost: 2, stalled: 0 });
 });
 
-Deno.test("ProgressFolder notices a file that is written anew to the same length", async () => {
+Deno.test("ProgressFolder notices another run in a file of the same length", async () => {
   await using folder = new Folder();
   folder.look();
   folder.write("a", progressText(10, { end: true }));
@@ -173,7 +173,7 @@ Deno.test("ProgressFolder leaves hidden files, folders, links and pipes alone", 
   assertEquals([folder.shown(), folder.follower.collect().problems], [[], []]);
 });
 
-Deno.test("ProgressFolder says what is wrong, hides what it cannot read, and takes it up again", async () => {
+Deno.test("ProgressFolder reports what is wrong, hides what it cannot read, and takes it up again", async () => {
   await using folder = new Folder();
   folder.write("a", progressText(10));
   folder.look();

@@ -35,7 +35,7 @@ Deno.test("ProgressParser reads every value of a block", () => {
   }]);
 });
 
-/** The status lines of several versions, and what they say. */
+/** The status lines of several versions, and their values. */
 const STATUS_LINES: readonly [name: string, line: string, Partial<ProgressBlock>][] = [
   [
     "version 5",
@@ -112,7 +112,7 @@ Deno.test("ProgressParser reads the status lines of ffmpeg's log", async (t) => 
   }
 });
 
-Deno.test("ProgressParser takes N/A for nothing said, and counts what it cannot read", () => {
+Deno.test("ProgressParser takes N/A for no value, and counts what it cannot read", () => {
   const { blocks, errors } = parse(
     "frame=N/A\nfps=fast\ntotal_size=1e99\nout_time_us=N/A\nout_time=N/A\nbitrate=12\nspeed=0x10\nprogress=perhaps\n",
   );

@@ -1,5 +1,5 @@
 /**
- * Short encodes with the real ffmpeg, and what ffprobe says of their output.
+ * Short encodes with the real ffmpeg, and their output by ffprobe.
  *
  * @module
  */
