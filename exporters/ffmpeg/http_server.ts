@@ -66,7 +66,7 @@ export class HttpServer {
 
   #begin(message: IncomingMessage, response: ServerResponse, options: HttpServerOptions): void {
     const connection = message.socket as unknown as ConnectionStream;
-    const { remoteAddr } = connection;
+    const { remoteAddr, localAddr } = connection;
     connection.closeAfter(undefined);
     this.#idle.delete(connection);
     response.once("close", () => {
@@ -74,6 +74,10 @@ export class HttpServer {
       connection.closeAfter(IDLE_TIMEOUT_MS);
       if (!connection.destroyed) this.#idle.add(connection);
     });
-    answer(message, response, { ...options, remoteAddr });
+    const handler: typeof options.handler = (request, info) => {
+      const ends = { ...info, localAddr };
+      return options.handler(request, ends);
+    };
+    answer(message, response, { ...options, handler, remoteAddr });
   }
 }

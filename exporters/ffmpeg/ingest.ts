@@ -9,9 +9,9 @@
 import type { BlockList } from "node:net";
 import { STATUS_CODE } from "@std/http/status";
 import type { Logger } from "../../lib/log.ts";
+import { refuseSender, type Sender } from "./admission.ts";
 import { type Body, readBody } from "./body_reader.ts";
 import { type Intake, type RejectReason, ReportStream } from "./intake.ts";
-import { isInRanges } from "./ip_range.ts";
 import type { Job, JobVia } from "./job.ts";
 import { cleanText, describeJob } from "./job_description.ts";
 
@@ -29,6 +29,7 @@ const REFUSALS: Readonly<Record<RejectReason, { readonly status: number; readonl
     message: 'this address is not among those of "--ingest-from"',
   },
   busy: { status: STATUS_CODE.ServiceUnavailable, message: "too many refused requests are open" },
+  cross_site: { status: STATUS_CODE.Forbidden, message: "a web page sent it, and only programs may report" },
   duplicate: { status: STATUS_CODE.Conflict, message: "a job of the same job_id is running" },
   max_jobs: {
     status: STATUS_CODE.ServiceUnavailable,
@@ -51,11 +52,15 @@ export interface IngestRequest {
   readonly method: string;
   /** Absolute. */
   readonly url: string;
+  readonly headers: Sender["headers"];
   readonly body: Body | null;
 }
 
-/** Where a request comes from. */
-export type ClientInfo = { readonly remoteAddr: Pick<Deno.NetAddr, "hostname"> };
+/** The two ends of its connection. */
+export interface ClientInfo {
+  readonly remoteAddr: Pick<Deno.NetAddr, "hostname">;
+  readonly localAddr?: Pick<Deno.NetAddr, "hostname">;
+}
 
 /** Takes reports and exit codes over HTTP. */
 export class Ingest {
@@ -82,8 +87,8 @@ export class Ingest {
 
   /** Answers a request to one of the routes here; undefined for any other. */
   handle(
-    { method, url, body }: IngestRequest,
-    { remoteAddr: { hostname } }: ClientInfo,
+    { method, url, headers, body }: IngestRequest,
+    { remoteAddr, localAddr }: ClientInfo,
   ): Response | Promise<Response> | undefined {
     const { pathname, searchParams } = new URL(url);
     const via = Object.hasOwn(VIAS, pathname) ? VIAS[pathname] : undefined;
@@ -91,11 +96,12 @@ export class Ingest {
     if (!via && !exit) return undefined;
     const methods = via ? ["POST", "PUT"] : ["POST"];
     if (!methods.includes(method)) {
-      const headers = { allow: methods.join(", ") };
-      return new Response("Method not allowed\n", { status: STATUS_CODE.MethodNotAllowed, headers });
+      const status = STATUS_CODE.MethodNotAllowed;
+      return new Response("Method not allowed\n", { status, headers: { allow: methods.join(", ") } });
     }
-    const isAllowed = isInRanges(hostname, this.#from);
-    if (!isAllowed) return this.#refuse("address", hostname, body);
+    const client = remoteAddr.hostname;
+    const refused = refuseSender({ client, local: localAddr?.hostname ?? "", headers }, this.#from);
+    if (refused) return this.#refuse(refused, client, body);
     if (!via) return this.#exit(exit?.[1] ?? "", searchParams);
     const id = cleanText(searchParams.get("job_id") ?? "");
     const startedMs = this.#intake.board.nowMs();

@@ -11,15 +11,27 @@ import { ProgressParser } from "./progress_parser.ts";
 import { Report } from "./report.ts";
 
 /** Why a request is refused. */
-export type RejectReason = Refusal | "address" | "busy";
+export type RejectReason = Refusal | "address" | "busy" | "cross_site";
 /** All of {@linkcode RejectReason}. */
-export const REJECT_REASONS: readonly RejectReason[] = ["address", "busy", "duplicate", "max_jobs"];
+export const REJECT_REASONS: readonly RejectReason[] = [
+  "address",
+  "busy",
+  "cross_site",
+  "duplicate",
+  "max_jobs",
+];
 
 /** Takes reports for a board. */
 export class Intake {
   readonly board: JobBoard;
   /** Requests and files refused, by reason. */
-  readonly rejected: Record<RejectReason, number> = { address: 0, busy: 0, duplicate: 0, max_jobs: 0 };
+  readonly rejected: Record<RejectReason, number> = {
+    address: 0,
+    busy: 0,
+    cross_site: 0,
+    duplicate: 0,
+    max_jobs: 0,
+  };
   /** Reports read. */
   blocks = 0;
   /** Values and lines that could not be read. */

@@ -237,7 +237,7 @@ export const INGEST_METRICS = {
     name: "ffmpeg_ingest_rejected_total",
     type: "counter",
     help:
-      "Requests refused: address (not in --ingest-from), duplicate (a job of that id runs), max_jobs (no room), busy (too many refused at once).",
+      "Requests refused: address (not in --ingest-from), duplicate (a job of that id runs), max_jobs (no room), cross_site (a web page sent it), busy (too many refused at once).",
     labels: ["reason"],
   },
   parseErrors: {

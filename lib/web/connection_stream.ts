@@ -31,6 +31,11 @@ export class ConnectionStream extends Duplex {
     return this.#connection.remoteAddr;
   }
 
+  /** The address that the client has connected to. */
+  get localAddr(): Deno.NetAddr {
+    return this.#connection.localAddr as Deno.NetAddr;
+  }
+
   /** Closes it when this time has passed, in place of the time set before; undefined: it stays open. */
   closeAfter(ms: number | undefined): void {
     clearTimeout(this.#timer);

@@ -87,6 +87,50 @@ Deno.test("Ingest reads what it refuses to the end", async () => {
   assertEquals(await board.value('ffmpeg_jobs_finished_total{result="rejected"}'), 3);
 });
 
+Deno.test("Ingest takes a client on one of the machine's own addresses for this machine", async () => {
+  const cases: readonly [client: string, local: string, status: number][] = [
+    ["192.0.2.2", "192.0.2.2", 204],
+    ["2001:db8::2", "2001:db8::2", 204],
+    ["192.0.2.3", "192.0.2.2", 403],
+    ["192.0.2.2", "127.0.0.1", 403],
+  ];
+  for (const [client, local, status] of cases) {
+    const { ingest } = createIngest();
+    const request = new Request("http://x/progress?job_id=a", { method: "POST" });
+    const ends = { remoteAddr: { hostname: client }, localAddr: { hostname: local } };
+    assertEquals((await ingest.handle(request, ends))?.status, status, `${client} to ${local}`);
+  }
+});
+
+Deno.test("Ingest refuses what a web page sends, whatever host and site it names", async () => {
+  const { board, ingest } = createIngest();
+  for (
+    const headers of [
+      { "origin": "https://evil.example" },
+      { "origin": "null" },
+      { "sec-fetch-site": "cross-site" },
+      { "sec-fetch-site": "same-origin" },
+    ]
+  ) {
+    for (const path of ["/progress?job_id=a", "/ingest?job_id=a", "/jobs/a/exit?code=1"]) {
+      const request = new Request(`http://x${path}`, {
+        method: "POST",
+        headers: headers as HeadersInit,
+        body: "",
+      });
+      assertEquals((await ingest.handle(request, LOCAL))?.status, 403, path);
+    }
+  }
+  assertEquals([board.intake.rejected.cross_site, board.jobs().length, board.exited.failure], [12, 0, 0]);
+});
+
+Deno.test("Ingest answers an exit code that it cannot note with a refusal", async () => {
+  const { board, ingest } = createIngest(new TestBoard({ maxJobs: 1 }));
+  board.begin("live");
+  assertEquals((await send(ingest, "/jobs/other/exit?code=1")).status, 503);
+  assertEquals([board.exited.failure, board.intake.rejected.max_jobs], [0, 1]);
+});
+
 Deno.test("Ingest takes exit codes from whom it takes reports", async () => {
   const { board, ingest } = createIngest();
   board.send(board.begin("a b"), { final: true });
