@@ -42,7 +42,7 @@ export class PowercapTree implements Disposable {
     this.root = root;
   }
 
-  /** Adds a zone, or writes it anew. */
+  /** Adds a zone, or overwrites it. */
   add(zone: TreeZone): void {
     const folder = join(this.root, zone.path);
     Deno.mkdirSync(join(folder, "power"), { recursive: true });

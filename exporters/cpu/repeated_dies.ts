@@ -15,7 +15,7 @@ const DIE_REGEXP = /^(package-\d+)-die-\d+$/;
 
 /**
  * The zones without dies that repeat another one's counter; the die that stays gets the package's name. The
- * zones inside a die stay too: its `core` has a counter of its own.
+ * zones inside a die stay too: each `core` has its own counter.
  *
  * AMD zones are recognised by having no power limits: the driver offers none for AMD, and some for each Intel package.
  */

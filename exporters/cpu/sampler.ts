@@ -93,7 +93,7 @@ export class PowercapSampler {
   start(): void {
     this.#timer ??= setInterval(() => {
       // After a stall the timer may fire just behind a sample that a scrape asked for: so short an interval
-      // would say nothing about power.
+      // is too short for power.
       if (this.#monotonicMs() - this.#latest.monotonicMs >= this.#intervalMs / 2) this.sample();
     }, this.#intervalMs);
   }

@@ -84,7 +84,7 @@ export class ZoneReader implements Disposable {
     } catch (error) {
       this.#error = error;
       this.#problem = describeFailure(`Cannot read zone "${path}"`, filePath, error);
-      // A zone that went and came back is a new one, whatever its counter says.
+      // A zone that went and came back is a new one, whatever its counter shows.
       if (this.#problem.reason === "gone") this.#readFrom = undefined;
       this.#close();
       return 0n;

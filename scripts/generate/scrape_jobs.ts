@@ -41,7 +41,7 @@ ${security}    file_sd_configs:
         source_labels: [__exporters]
         regex: "|(.*,)?${name}(,.*)?"
         action: keep
-      - # The worker is called what its file says, else as its host.
+      - # The worker is named by its file, else by its host.
         source_labels: [worker, __address__]
         regex: ";([^:]+|\\\\[.+\\\\])(:[0-9]+)?"
         target_label: worker

@@ -45,7 +45,7 @@ Deno.test({
     const energyOf = (page: string, { path }: { path: string }): number | undefined =>
       valueOf(page, "rapl_energy_joules_total", { path });
 
-    await t.step("without a tree it says what to do", async () => {
+    await t.step("without a tree it explains what to do", async () => {
       assertEquals(valueOf(await exporter.curl("/metrics"), "rapl_available"), 0);
       const advice =
         'run "mkdir -p /run/powercap && mount --bind /sys/devices/virtual/powercap /run/powercap"';
@@ -114,7 +114,7 @@ Deno.test({
         assertEquals(valueOf(page, "exporter_source_error", { reason: "gone" }), 1);
       });
     });
-    await t.step("it stops when told", async () => {
+    await t.step("it stops on SIGTERM", async () => {
       exporter.kill("SIGTERM");
       assertEquals(await exporter.exitCode, 0);
     });
@@ -122,7 +122,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "the exporter says when every counter is root's alone, and reads them as root",
+  name: "the exporter reports that every counter is root's alone, and reads them as root",
   ...needsPrivateMachine(),
   fn: async () => {
     using tree = publicTree();
@@ -191,7 +191,7 @@ Deno.test("the exporter reads its tree, listens, reads its port variable and use
 
 Deno.test("the exporter refuses flags that make no sense, by name", async (t) => {
   for (
-    const [flag, says] of [
+    const [flag, expected] of [
       ["--interval=1ms", "100ms"],
       ["--interval=2m", "1m"],
       ["--interval=fast", "500ms"],
@@ -204,7 +204,7 @@ Deno.test("the exporter refuses flags that make no sense, by name", async (t) =>
         cwd: ROOT,
       }).output();
       assertEquals(code, 2);
-      assertStringIncludes(new TextDecoder().decode(stderr), says);
+      assertStringIncludes(new TextDecoder().decode(stderr), expected);
     });
   }
 });

@@ -66,7 +66,7 @@ Deno.test("walkPowercap() keeps zones with equal, odd or missing names apart by 
   ]);
 });
 
-Deno.test("walkPowercap() reads limits, range and enabled, and leaves out what a zone does not say", () => {
+Deno.test("walkPowercap() reads limits, range and enabled, and omits what a zone does not have", () => {
   const limits = [
     { name: "long_term", limitMicrowatts: 125_000_000, windowMicroseconds: 27_983_872 },
     { name: "peak_power", limitMicrowatts: 250_000_000 },
@@ -91,7 +91,7 @@ Deno.test("walkPowercap() reads limits, range and enabled, and leaves out what a
   ]);
 });
 
-Deno.test("walkPowercap() tells constraints apart whatever they are called", () => {
+Deno.test("walkPowercap() keeps constraints apart whatever they are called", () => {
   const limits = ["long_term_2", "long_term", "long_term"].map((name) => ({ name, limitMicrowatts: 1 }));
   using tree = new TemporaryTree([{ path: "r/r:0", name: "package-0", energyMicrojoules: 1n, limits }]);
   const [zone] = walkPowercap(tree.root).zones;
@@ -107,7 +107,7 @@ Deno.test("walkPowercap() ends in a tree that is too deep", () => {
   assertEquals(assertThrows(() => walkPowercap(tree.root), SourceError).reason, "no_zones");
 });
 
-const USELESS: Record<string, [prepare: (root: string) => void, reason: string, says: string]> = {
+const USELESS: Record<string, [prepare: (root: string) => void, reason: string, advice: string]> = {
   "a missing tree": [
     () => {},
     "missing",
@@ -131,8 +131,8 @@ const USELESS: Record<string, [prepare: (root: string) => void, reason: string, 
   ],
 };
 
-for (const [name, [prepare, reason, says]] of Object.entries(USELESS)) {
-  Deno.test(`walkPowercap() says of ${name} what to do`, () => {
+for (const [name, [prepare, reason, advice]] of Object.entries(USELESS)) {
+  Deno.test(`walkPowercap() explains what to do about ${name}`, () => {
     const folder = Deno.makeTempDirSync({ prefix: "powercap-test-" });
     const root = `${folder}/tree`;
     try {
@@ -140,7 +140,7 @@ for (const [name, [prepare, reason, says]] of Object.entries(USELESS)) {
       const error = assertThrows(() => walkPowercap(root), SourceError);
       assertEquals(error.reason, reason);
       assertStringIncludes(error.message, root);
-      assertStringIncludes(error.message, says);
+      assertStringIncludes(error.message, advice);
     } finally {
       Deno.removeSync(folder, { recursive: true });
     }

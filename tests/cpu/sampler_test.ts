@@ -122,7 +122,7 @@ Deno.test("PowercapSampler has no node totals where there is no package", () => 
   assertEquals(run.tick().node, undefined);
 });
 
-const FAILURES: Record<string, [error: Error, reason: string, says: string]> = {
+const FAILURES: Record<string, [error: Error, reason: string, explanation: string]> = {
   "the system denies": [
     new Deno.errors.PermissionDenied("(os error 13)"),
     "permission",
@@ -133,8 +133,8 @@ const FAILURES: Record<string, [error: Error, reason: string, says: string]> = {
   "has no data": [new Error("No data available (os error 61)"), "invalid", "No data available"],
 };
 
-for (const [name, [error, reason, says]] of Object.entries(FAILURES)) {
-  Deno.test(`PowercapSampler loses only the zone that ${name}, says why, and misses it in the node`, () => {
+for (const [name, [error, reason, explanation]] of Object.entries(FAILURES)) {
+  Deno.test(`PowercapSampler loses only the zone that ${name}, explains why, and misses it in the node`, () => {
     using tree = treeOf(PACKAGE_0, PACKAGE_1);
     const errors = new Map([["intel-rapl:1", error]]);
     using run = new SamplerOnClock(tree.root, { openCounter: failing(errors) });
@@ -144,7 +144,7 @@ for (const [name, [error, reason, says]] of Object.entries(FAILURES)) {
     assertEquals([sample.discovered, sample.node], [2, undefined]);
     assertEquals(sample.problems.map((problem) => problem.reason), [reason]);
     assertStringIncludes(sample.problems[0]?.message ?? "", `Cannot read zone "${PACKAGE_1}"`);
-    assertStringIncludes(sample.problems[0]?.message ?? "", says);
+    assertStringIncludes(sample.problems[0]?.message ?? "", explanation);
 
     errors.clear();
     assertEquals(run.tick().zones.length, 2);
@@ -165,7 +165,7 @@ Deno.test("PowercapSampler counts what a zone used while it could not be read", 
   assertEquals(run.energyOf(PACKAGE_1), 100_000_000n);
 });
 
-Deno.test("PowercapSampler says in one sentence that every zone is denied", () => {
+Deno.test("PowercapSampler reports in one sentence that every zone is denied", () => {
   using tree = treeOf(PACKAGE_0, PACKAGE_1, CORE);
   const denied = new Deno.errors.PermissionDenied("(os error 13)");
   const errors = new Map(["intel-rapl:0", "intel-rapl:1", "intel-rapl:0:0"].map((zone) => [zone, denied]));
@@ -218,7 +218,7 @@ Deno.test("PowercapSampler withholds the node's totals for five minutes when a p
   assertEquals(run.sampler.latest.problems, []);
 });
 
-Deno.test("PowercapSampler starts anew on a zone that another file or another name took the place of", async (t) => {
+Deno.test("PowercapSampler starts over on a zone that another file or another name took the place of", async (t) => {
   using tree = treeOf(PACKAGE_0, PACKAGE_1);
   using run = new SamplerOnClock(tree.root);
   const add = (name: string, energyMicrojoules: bigint): void =>
@@ -291,15 +291,15 @@ Deno.test("an hour of wraps, restarts, failures and clock jumps: counters equal 
   show();
   const errors = new Map<string, Error>();
   using run = new SamplerOnClock(tree.root, { openCounter: failing(errors) });
-  const told = { fast: new Map<string, number>(), slow: new Map<string, number>() };
-  const scrape = async (scraper: keyof typeof told): Promise<void> => {
+  const published = { fast: new Map<string, number>(), slow: new Map<string, number>() };
+  const scrape = async (scraper: keyof typeof published): Promise<void> => {
     const page = await (await run.get("/metrics")).text();
     for (const { path, truth, wraps } of zones) {
       const joules = valueOf(page, "rapl_energy_joules_total", { path });
       if (joules === undefined) continue;
       assertEquals(joules, Number(truth) / 1e6);
       assertEquals(valueOf(page, "rapl_energy_wraps_total", { path }), wraps);
-      told[scraper].set(path, joules);
+      published[scraper].set(path, joules);
     }
     const node = valueOf(page, "rapl_node_energy_joules_total");
     if (node !== undefined) {
@@ -347,12 +347,12 @@ Deno.test("an hour of wraps, restarts, failures and clock jumps: counters equal 
     if (second % 2 === 0) await scrape("fast");
     if (second % 15 === 0) await scrape("slow");
   }
-  assertEquals(told.fast, told.slow);
+  assertEquals(published.fast, published.slow);
   for (const { name, wraps } of zones) assertGreater(wraps, 1, `the counter of ${name} has to wrap`);
-  assertGreater(told.fast.get(PACKAGE_0) ?? 0, 1_000_000);
+  assertGreater(published.fast.get(PACKAGE_0) ?? 0, 1_000_000);
 });
 
-/** PromQL's increase() without extrapolation: a value below the one before is a counter that began anew. */
+/** PromQL's increase() without extrapolation: a value below the one before is a counter that began at 0. */
 function increase(values: readonly number[]): number {
   return values.reduce((sum, value, index) => {
     const before = values[index - 1];

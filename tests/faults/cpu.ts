@@ -9,7 +9,7 @@ import { valueIn } from "../support/rigs/rig.ts";
 import { anyFaults } from "./any.ts";
 import { type FaultSet, WITHOUT_OVERRIDE } from "./fault.ts";
 
-/** What can befall the CPU exporter. */
+/** What can happen to the CPU exporter. */
 export const CPU_FAULTS: FaultSet<CpuRig> = {
   exporter: "cpu",
   create: CpuRig.create,
@@ -93,7 +93,7 @@ export const CPU_FAULTS: FaultSet<CpuRig> = {
     },
     {
       kind: "restarting",
-      what: "the driver is loaded anew, its counters begin at 0",
+      what: "the driver is loaded again, its counters begin at 0",
       values: "goes on",
       metrics: "the counters go on from where they were",
       inject: (rig) => rig.reload(),

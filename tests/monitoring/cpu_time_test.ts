@@ -12,8 +12,7 @@ const COMPARED_MS = 30_000;
 const JOBS = ["heavy", "light"] as const;
 
 Deno.test({
-  name:
-    "Two encodes at once get the energy that their CPU time says, within 5 %, and the rest makes the whole",
+  name: "Two encodes at once get energy by their CPU time, within 5 %, and the rest makes the whole",
   ignore: needs("ffmpeg", "prometheus", "unshare").ignore || needsNamespaces().ignore,
   async fn(): Promise<void> {
     using power = new SteadyPower({ [PACKAGE]: { name: "package-0", watts: 100 } });

@@ -20,7 +20,7 @@ Deno.test({
   ignore: needs("prometheus", "unshare", "nsenter", "ip", "curl").ignore || needsNamespaces().ignore,
   async fn(): Promise<void> {
     using temporary = temporaryFolder();
-    // Its ports are fixed: in a network of its own they are free.
+    // Its ports are fixed: in its own network they are free.
     const child = new Deno.Command("unshare", {
       args: ["-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh", ...DEMO, "--monitoring"],
       cwd: ROOT,

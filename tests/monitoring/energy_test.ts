@@ -72,7 +72,7 @@ Deno.test({
         assertAlmostEquals(perFrame, joules / frames, 0.05 * joules / frames);
       });
     }
-    await t.step("the job is charged for what it took, and how is said", async () => {
+    await t.step("the job is charged for what it took, and the method is named", async () => {
       const series =
         'worker_job_id:energy_joules_per_frame:ratio_rate1m{job_id="bars",method="encoding_time"}';
       // The job is first seen some frames after it began, and rates begin with what was seen first.

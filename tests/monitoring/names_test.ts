@@ -40,7 +40,7 @@ Deno.test("Dashboards ask only for metrics, labels and values that golden pages 
   }
 });
 
-Deno.test("unknownNames() says what does not exist", () => {
+Deno.test("unknownNames() lists what does not exist", () => {
   const known = new Map([[
     "x_total",
     new Map([["state", new Set(["on", "off"])], ["worker", new Set<string>()]]),

@@ -16,9 +16,9 @@ interface RuleTest {
   promql_expr_test?: { expr: string; exp_samples: unknown[] }[];
 }
 
-async function runToEnd(command: string, ...args: string[]): Promise<{ code: number; said: string }> {
+async function runToEnd(command: string, ...args: string[]): Promise<{ code: number; output: string }> {
   const { code, stdout, stderr } = await new Deno.Command(command, { args }).output();
-  return { code, said: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
+  return { code, output: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
 }
 
 function readTests(file: string): RuleTest[] {
@@ -26,19 +26,19 @@ function readTests(file: string): RuleTest[] {
 }
 
 Deno.test({
-  name: "promtool and vmalert accept the rules, and promtool has nothing to say about them",
+  name: "promtool and vmalert accept the rules, and promtool has no objections",
   ...needs("promtool", "vmalert"),
   async fn(): Promise<void> {
     const files = ["recording.yml", "alerts.yml", ...COMPAT_FILES].map((file) => `${RULES}/${file}`);
     const checked = await runToEnd("promtool", "check", "rules", "--lint=all", "--lint-fatal", ...files);
-    assertEquals(checked.code, 0, checked.said);
+    assertEquals(checked.code, 0, checked.output);
     const dry = await runToEnd(
       "vmalert",
       `-rule=${RULES}/*.yml`,
       "-dryRun",
       "-datasource.url=http://127.0.0.1/",
     );
-    assertEquals(dry.code, 0, dry.said);
+    assertEquals(dry.code, 0, dry.output);
   },
 });
 
@@ -47,8 +47,8 @@ Deno.test({
   ...needs("promtool"),
   async fn(): Promise<void> {
     const tests = [...Deno.readDirSync(`${RULES}/tests`)].map(({ name }) => `${RULES}/tests/${name}`);
-    const { code, said } = await runToEnd("promtool", "test", "rules", ...tests);
-    assertEquals(code, 0, said);
+    const { code, output } = await runToEnd("promtool", "test", "rules", ...tests);
+    assertEquals(code, 0, output);
   },
 });
 
@@ -88,7 +88,7 @@ Deno.test("Every alert has a severity, words for people and a section in the run
       assertMatch(annotations?.["summary"] ?? "", /\{\{ \$labels\.worker \}\}/);
       assertMatch(annotations?.["description"] ?? "", /^[A-Z{].{30,}\.$/);
       assertEquals(annotations?.["runbook_url"], `monitoring/README.md#${alert.toLowerCase()}`);
-      assertEquals((runbook.get(alert) ?? "").length > 80, true, "its section says too little");
+      assertEquals((runbook.get(alert) ?? "").length > 80, true, "its section is too short");
     });
   }
   const alerts = new Set(ALERTS.map(({ alert }) => alert));

@@ -41,9 +41,9 @@ Deno.test({
     for (const [command = "", ...args] of commands) {
       await t.step(`${command} ${args.find((arg) => arg.includes(".yml"))?.split("/").at(-1)}`, async () => {
         const { code, stdout, stderr } = await new Deno.Command(command, { args, cwd: copy.root }).output();
-        const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-        assertEquals(code, 0, said);
-        assertEquals(/\bwarn/i.test(said), false, said);
+        const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+        assertEquals(code, 0, output);
+        assertEquals(/\bwarn/i.test(output), false, output);
       });
     }
   },
@@ -107,7 +107,7 @@ for (const [program, file, start] of SCRAPERS) {
 
 for (const [program, , start] of SCRAPERS) {
   Deno.test({
-    name: `${program} scrapes with TLS and a password as secured.yml says, and is refused with another`,
+    name: `${program} scrapes with TLS and a password with secured.yml, and is refused with another`,
     ...needs(program, "openssl"),
     async fn(): Promise<void> {
       await using certificates = await makeCertificates();

@@ -1,5 +1,5 @@
 /**
- * The Grafana dashboards as their files say them: the parts that the tests look at.
+ * The Grafana dashboards as their files have them: the parts that the tests look at.
  *
  * @module
  */

@@ -11,7 +11,7 @@ import { SELF_METRICS } from "../../lib/self_metrics.ts";
 import { ROOT } from "./exporter_process.ts";
 import { namesOf } from "./promql.ts";
 
-/** A rule as its file says it. */
+/** A rule as its file has it. */
 export interface Rule {
   readonly record?: string;
   readonly alert?: string;
@@ -30,7 +30,7 @@ const FREE_LABELS = new Set(["gpu", "xid", "worker", "instance", "job_id", "enco
 /** Values that are looked for as they are: words, not a pattern and not a variable of a dashboard. */
 const LITERALS_REGEXP = /^[\w-]+(?:\|[\w-]+)*$/;
 
-/** What there is of every target: what the scraper adds, and what each exporter says of its process. */
+/** What there is of every target: what the scraper adds, and what each exporter reports of its process. */
 const TARGET_METRICS = [
   "up",
   "scrape_duration_seconds",
@@ -111,7 +111,7 @@ function alertLabels(known: ReadonlyMap<string, KnownMetric>): Map<string, Set<s
   return labels;
 }
 
-/** The labels that the level of a recording rule's name says: `worker_job_id:…` has `worker` and `job_id`. */
+/** The labels in the level of a recording rule's name: `worker_job_id:…` has `worker` and `job_id`. */
 export function levelLabels(record: string): string[] {
   const [level = ""] = record.split(":");
   const [, rest] = /^worker(?:_(\w+))?$/.exec(level) ?? [];

@@ -37,7 +37,7 @@ export class FakeClock {
   }
 }
 
-/** A sampler on a tree, without a timer: the test says when a second has passed. */
+/** A sampler on a tree, without a timer: the test decides when a second has passed. */
 export class SamplerOnClock implements Disposable {
   readonly clock: FakeClock;
   readonly sampler: PowercapSampler;

@@ -1,5 +1,5 @@
 /**
- * What a PromQL expression names. Whether it is well-formed is for the programs that evaluate it to say.
+ * What a PromQL expression names. Whether it is well-formed is for the programs that evaluate it to decide.
  *
  * @module
  */

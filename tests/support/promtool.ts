@@ -4,7 +4,7 @@
  * @module
  */
 
-/** What `promtool check metrics` has to say about a page in the text format; nothing is good. */
+/** What `promtool check metrics` objects to in a page in the text format; nothing is good. */
 export async function promtoolCheck(page: string): Promise<string> {
   const child = new Deno.Command("promtool", {
     args: ["check", "metrics"],
@@ -16,6 +16,6 @@ export async function promtoolCheck(page: string): Promise<string> {
   await writer.write(new TextEncoder().encode(page));
   await writer.close();
   const { code, stdout, stderr } = await child.output();
-  const said = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
-  return code === 0 ? said : `${said}exit code ${code}`;
+  const output = new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr);
+  return code === 0 ? output : `${output}exit code ${code}`;
 }

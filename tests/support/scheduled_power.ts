@@ -29,7 +29,7 @@ export class ScheduledPower implements Disposable {
     this.#zones = zones;
     using tree = new PowercapTree(this.root);
     for (const { path, name } of zones) tree.add({ path, name, rangeMicrojoules: 262_143_328_850n });
-    this.#write(() => "");
+    this.#append(() => "");
   }
 
   /** Writes the tree and compiles the library. */
@@ -58,13 +58,13 @@ export class ScheduledPower implements Disposable {
   /** Lets the zones draw power in a moment, from now on and for ever. */
   start(): void {
     this.#startMs = Date.now() + 100;
-    this.#write(({ watts }) => `${this.#startMs} ${watts * 1000}\n`);
+    this.#append(({ watts }) => `${this.#startMs} ${watts * 1000}\n`);
   }
 
   /** Lets them stop drawing power in a moment. */
   end(): void {
     this.#endMs = Date.now() + 100;
-    this.#write(({ watts }) => `${this.#startMs} ${watts * 1000}\n${this.#endMs} 0\n`);
+    this.#append(() => `${this.#endMs} 0\n`);
   }
 
   /** What a zone has used when it is over, in joules. */
@@ -87,9 +87,10 @@ export class ScheduledPower implements Disposable {
     }
   }
 
-  #write(schedule: (zone: ScheduledZone) => string): void {
+  /** Adds a line to each schedule. Files are never truncated: a reader would see a counter at 0. */
+  #append(line: (zone: ScheduledZone) => string): void {
     for (const zone of this.#zones) {
-      Deno.writeTextFileSync(`${this.root}/${zone.path}/energy_uj`, schedule(zone));
+      Deno.writeTextFileSync(`${this.root}/${zone.path}/energy_uj`, line(zone), { append: true });
     }
   }
 

@@ -144,7 +144,7 @@ async function get(url: string): Promise<unknown> {
   return data;
 }
 
-/** A port that was free a moment ago, for programs that cannot choose one and tell. */
+/** A port that was free a moment ago, for programs that cannot choose one and report it. */
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return (listener.addr as Deno.NetAddr).port;

@@ -72,7 +72,7 @@ export class CpuRig implements Rig {
     this.tree.setEnergy(path, microjoules);
   }
 
-  /** Takes all zones away and makes them anew with counters at 0, as loading the driver again does. */
+  /** Takes all zones away and makes them again with counters at 0, as loading the driver again does. */
   async reload(): Promise<void> {
     // The kernel refuses to read an open file whose device is gone; these would show what they held last.
     this.setAll("gone");
