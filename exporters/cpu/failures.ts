@@ -43,6 +43,19 @@ export function describeFailure(what: string, path: string, error: unknown): Pro
   return { reason: "invalid", message: `${what}: "${path}" is unreadable: ${message}` };
 }
 
+/**
+ * Describes a tree that had zones and is empty. The kernel removes the folder with its last driver and makes another
+ * one for the next (seen on Linux 6.12): a bind mount goes on showing the one that is gone.
+ */
+export function describeUnloaded(root: string): Problem {
+  return {
+    reason: "gone",
+    message: `The powercap tree at "${root}" is gone: its driver was unloaded; load it again ("modprobe ` +
+      `intel_rapl_msr" as root), then restart the exporter ("systemctl restart cpu-exporter"), for its bind mount ` +
+      `shows the tree that is gone`,
+  };
+}
+
 function grantAdvice(path: string, message: string): string {
   return CLOSED_BY_DENO_REGEXP.test(path) || message.includes("--allow-all")
     ? `it keeps /sys, /proc and /dev closed; as root, run "mkdir -p /run/powercap && mount --bind ` +

@@ -9,7 +9,7 @@
 import { join } from "@std/path";
 import { type Problem, SourceError } from "../../lib/collector.ts";
 import { type CounterState, EnergyCounter } from "./energy_counter.ts";
-import { describeFailure } from "./failures.ts";
+import { describeFailure, describeUnloaded } from "./failures.ts";
 import { zonesCountedOnce } from "./node_zones.ts";
 import { EnergyFile, walkPowercap, type Zone } from "./powercap.ts";
 import { type CounterFile, ZoneReader } from "./zone_reader.ts";
@@ -154,7 +154,9 @@ export class PowercapSampler {
       );
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
-      this.#rootProblem = { reason: error.reason, message: error.message };
+      const isUnloaded = error.reason === "empty" && this.#counters.size > 0;
+      const { reason, message } = error;
+      this.#rootProblem = isUnloaded ? describeUnloaded(this.#root) : { reason, message };
       this.#samplesToWalk = 0;
     }
     const kept = new Set(this.#readers.values());

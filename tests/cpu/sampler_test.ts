@@ -193,6 +193,16 @@ Deno.test("PowercapSampler picks up a tree that appears, and lets go of one that
   Deno.mkdirSync(tree.root);
 });
 
+Deno.test("PowercapSampler asks for a restart where the driver was unloaded: the bind mount stays at the tree that is gone", () => {
+  using tree = treeOf(PACKAGE_0);
+  using run = new SamplerOnClock(tree.root);
+  tree.remove("intel-rapl");
+  for (let second = 0; second < 10; second++) run.tick();
+  const { zones, node, problems } = run.sampler.latest;
+  assertEquals([zones, node, problems.map((problem) => problem.reason)], [[], undefined, ["gone"]]);
+  assertStringIncludes(problems[0]?.message ?? "", "systemctl restart cpu-exporter");
+});
+
 Deno.test("PowercapSampler follows zones that appear and vanish", () => {
   using tree = treeOf(PACKAGE_0, CORE);
   using run = new SamplerOnClock(tree.root);
