@@ -28,13 +28,13 @@ export interface RunOptions {
   commit?: string;
 }
 
-/** Time that requests in flight have to end once the exporter is told to stop, in milliseconds. */
+/** Time that requests in flight have to end after SIGTERM, in milliseconds. */
 const STOP_DEADLINE_MS = 700;
 
 /** Time that a source has for the collection at start, in milliseconds. */
 const FIRST_DEADLINE_MS = 10_000;
 
-/** Runs an exporter until it is told to stop, and returns the exit code. */
+/** Runs an exporter until SIGTERM or SIGINT, and returns the exit code. */
 export async function runExporter<F extends Flags>(
   program: ExporterProgram<F>,
   args: readonly string[],
@@ -77,7 +77,7 @@ interface ServeOptions {
   readonly commandLine: CommandLine;
   readonly web: Web | undefined;
   readonly simulated: string | undefined;
-  /** Resolves when the exporter is told to stop. */
+  /** Resolves on SIGTERM and SIGINT. */
   readonly stopped: Promise<Deno.Signal>;
 }
 

@@ -39,7 +39,7 @@ export type ParsedFlags<F extends Flags> = {
     : boolean;
 };
 
-/** A command line that cannot be used; the message names the flag and says what it must be. */
+/** A command line that cannot be used; the message names the flag and what it must be. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }

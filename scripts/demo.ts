@@ -15,23 +15,23 @@ const PROMETHEUS = "http://127.0.0.1:9090";
 async function main(args: readonly string[]): Promise<number> {
   const unknown = args.find((arg) => arg !== "--monitoring");
   if (unknown !== undefined) {
-    say(`demo: Cannot use "${unknown}" as there is no such flag; the one there is: --monitoring`);
+    print(`demo: Cannot use "${unknown}" as the only flag is "--monitoring"`);
     return 2;
   }
   const withMonitoring = args.length > 0;
   if (withMonitoring && !await isPrometheusInstalled()) {
-    say('demo: Cannot find "prometheus": install it, with "apt install prometheus" for instance');
+    print('demo: Cannot find "prometheus": install it, with "apt install prometheus" for instance');
     return 1;
   }
-  say("Simulated exporters (end with Ctrl-C):");
-  for (const { port, measures } of Object.values(CATALOG)) say(`  http://127.0.0.1:${port}/  ${measures}`);
+  print("Simulated exporters (end with Ctrl-C):");
+  for (const { port, measures } of Object.values(CATALOG)) print(`  http://127.0.0.1:${port}/  ${measures}`);
   if (!withMonitoring) return await runChildren(simulations());
   const data = await Deno.makeTempDir({ prefix: "prometheus-demo-" });
   const graph = `${PROMETHEUS}/graph?g0.tab=0&g0.range_input=5m&g0.expr=`;
-  say("Prometheus, with the first results of the rules within half a minute:");
-  say(`  ${graph}worker:energy_joules:rate1m  watts of the worker`);
-  say(`  ${graph}worker:energy_joules_per_frame:ratio_rate1m  joules per frame`);
-  say(`  ${PROMETHEUS}/alerts  what is wrong`);
+  print("Prometheus, with the first results of the rules within half a minute:");
+  print(`  ${graph}worker:energy_joules:rate1m  watts of the worker`);
+  print(`  ${graph}worker:energy_joules_per_frame:ratio_rate1m  joules per frame`);
+  print(`  ${PROMETHEUS}/alerts  what is wrong`);
   try {
     return await runChildren([...simulations(), prometheus(data)]);
   } finally {
@@ -77,7 +77,7 @@ async function isPrometheusInstalled(): Promise<boolean> {
   }
 }
 
-function say(line: string): void {
+function print(line: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
 }
 

@@ -16,11 +16,11 @@ export interface ChildProgram {
 
 /** Options of {@linkcode runChildren}. */
 export interface RunChildrenOptions {
-  /** Takes the children's standard error and what there is to say about them, in whole lines. @default writes to standard error */
-  say?: (line: string) => void;
+  /** Takes the children's standard error and reports about them, in whole lines. @default writes to standard error */
+  print?: (line: string) => void;
   /** Ends the children, as SIGTERM does. */
   signal?: AbortSignal;
-  /** Time that the children have to end once they are told to, in milliseconds; then they are killed. @default 5000 */
+  /** Time that the children have to end after a signal, in milliseconds; then they are killed. @default 5000 */
   stopTimeoutMs?: number;
 }
 
@@ -35,7 +35,7 @@ export async function runChildren(
   programs: readonly ChildProgram[],
   options: RunChildrenOptions = {},
 ): Promise<number> {
-  const { say = sayToStderr, signal, stopTimeoutMs = 5000 } = options;
+  const { print = printToStderr, signal, stopTimeoutMs = 5000 } = options;
   const running = new Map<string, Deno.ChildProcess>();
   let exitCode = 0;
   let killTimer: ReturnType<typeof setTimeout> | undefined;
@@ -44,7 +44,7 @@ export async function runChildren(
     for (const child of running.values()) child.kill(how);
     killTimer ??= setTimeout(() => {
       for (const [name, child] of running) {
-        say(`${name} | does not end: killed`);
+        print(`${name} | does not end: killed`);
         child.kill("SIGKILL");
       }
     }, stopTimeoutMs);
@@ -62,13 +62,13 @@ export async function runChildren(
       stderr: "piped",
     }).spawn();
     running.set(name, child);
-    await forEachLine(child.stderr, (line) => say(`${name} | ${line}`));
+    await forEachLine(child.stderr, (line) => print(`${name} | ${line}`));
     const { code, signal: endedBy } = await child.status;
     running.delete(name);
     if (code !== 0) exitCode ||= code;
-    // Told to end, a child that ends well needs no mention.
+    // A child that ends well after a signal needs no mention.
     if (killTimer === undefined || code !== 0) {
-      say(`${name} | ended ${endedBy ? `by ${endedBy}` : `with exit code ${code}`}`);
+      print(`${name} | ended ${endedBy ? `by ${endedBy}` : `with exit code ${code}`}`);
     }
   }));
 
@@ -93,6 +93,6 @@ async function forEachLine(
 
 const ENCODER = new TextEncoder();
 
-function sayToStderr(line: string): void {
+function printToStderr(line: string): void {
   Deno.stderr.writeSync(ENCODER.encode(`${line}\n`));
 }

@@ -123,7 +123,7 @@ Deno.test("CollectorRunner publishes no data of a failed collection, only that i
   assertEquals((await own.run(1000)).up, true);
 });
 
-Deno.test("CollectorRunner says a fault of the collector itself too", async () => {
+Deno.test("CollectorRunner reports a fault of the collector itself too", async () => {
   const own = runner(() => Promise.reject(new TypeError("odd")));
   assertEquals((await own.run(1000)).problems, [{
     reason: "internal",

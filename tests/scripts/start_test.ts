@@ -17,7 +17,7 @@ Deno.test("runChildren() names each line, lets the others go on and returns the 
   const shell = (name: string, script: string) => ({ name, command: "sh", args: ["-c", script] });
   const code = await runChildren(
     [shell("a", "echo one >&2; exit 3"), shell("b", "sleep 0.1; printf two >&2")],
-    { say: (line) => lines.push(line) },
+    { print: (line) => lines.push(line) },
   );
   assertEquals(code, 3);
   assertEquals(lines, ["a | one", "a | ended with exit code 3", "b | two", "b | ended with exit code 0"]);
@@ -33,7 +33,7 @@ Deno.test("runChildren() kills what does not end in time", async () => {
       args: ["-c", "trap '' TERM; echo up >&2; while :; do sleep 0.05; done"],
     }],
     {
-      say: (line) => {
+      print: (line) => {
         lines.push(line);
         if (line.endsWith("up")) stop.abort();
       },

@@ -1,7 +1,7 @@
 /**
  * Whole pages held against `tests/golden/`: what changes from run to run is masked, all else must be equal.
  *
- * `deno task golden:update` writes them anew.
+ * `deno task golden:update` rewrites them.
  *
  * @module
  */

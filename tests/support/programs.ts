@@ -4,7 +4,7 @@
  * @module
  */
 
-const told = new Set<string>();
+const reported = new Set<string>();
 
 /**
  * Options for `Deno.test` of a test that needs these programs on the PATH (or, with a slash, these files):
@@ -31,9 +31,9 @@ export function needsNamespaces(): { ignore: boolean } {
 /** Where a need is not met, reports it once, for however many tests. @throws {Error} in CI, which has to meet all */
 export function runsIf(isMet: boolean, otherwise: string): { ignore: boolean } {
   if (!isMet && Deno.env.get("CI")) throw new Error(`CI skips no tests, but ${otherwise}`);
-  if (!isMet && !told.has(otherwise)) {
-    told.add(otherwise);
-    say(`tests skipped: ${otherwise}`);
+  if (!isMet && !reported.has(otherwise)) {
+    reported.add(otherwise);
+    print(`tests skipped: ${otherwise}`);
   }
   return { ignore: !isMet };
 }
@@ -58,6 +58,6 @@ function isFile(path: string): boolean {
   }
 }
 
-function say(line: string): void {
+function print(line: string): void {
   Deno.stderr.writeSync(new TextEncoder().encode(`${line}\n`));
 }
