@@ -11,7 +11,15 @@ import { type FaultSet, WITHOUT_OVERRIDE } from "./fault.ts";
 
 const MAX_JOBS = 20;
 const FLOOD_FILES = 300;
+const SPARSE_FILES = 200;
 const LONG_LINE_BYTES = 20_000_000;
+
+/** What swaps a file with a pipe. */
+let swapping: Deno.ChildProcess | undefined;
+
+async function shell(command: string): Promise<void> {
+  await new Deno.Command("sh", { args: ["-c", command] }).output();
+}
 
 function assertJobState(page: Page, job_id: string, state: string): void {
   assertEquals(valueIn(page, { name: "ffmpeg_job_state", labels: { job_id, state } }), 1);
@@ -106,6 +114,30 @@ export const FFMPEG_FAULTS: FaultSet<FfmpegRig> = {
       heal: () => {},
     },
     {
+      kind: "lying",
+      what: "the name of a job's file is not UTF-8",
+      values: "goes on",
+      reason: "invalid",
+      health: "not UTF-8",
+      inject: (rig) => shell(`touch "$(printf '${rig.folder}/caf\\351')"`),
+      heal: (rig) => shell(`rm "$(printf '${rig.folder}/caf\\351')"`),
+    },
+    {
+      kind: "hanging",
+      what: "a job's file and a pipe take each other's place all the time",
+      values: "goes on",
+      metrics: "no pipe is waited for",
+      inject: (rig) => {
+        const swap = 'while cd "$0" 2>/dev/null; do rm -f swap; mkfifo swap; rm -f swap; echo >swap; done';
+        swapping = new Deno.Command("sh", { args: ["-c", swap, rig.folder], stderr: "null" }).spawn();
+      },
+      heal: async (rig) => {
+        swapping?.kill("SIGKILL");
+        await swapping?.status;
+        await Deno.remove(`${rig.folder}/swap`).catch(() => {});
+      },
+    },
+    {
       kind: "restarting",
       what: "another run writes the same file",
       values: "goes on",
@@ -137,6 +169,21 @@ export const FFMPEG_FAULTS: FaultSet<FfmpegRig> = {
       },
       heal: async (rig) => {
         for (let index = 0; index < FLOOD_FILES; index++) await Deno.remove(`${rig.folder}/flood-${index}`);
+      },
+    },
+    {
+      kind: "flooding",
+      what: `${SPARSE_FILES} files of a terabyte each`,
+      values: "goes on",
+      metrics: "they are read from their ends",
+      inject: (rig) => {
+        for (let index = 0; index < SPARSE_FILES; index++) {
+          rig.write(`sparse-${index}`, "");
+          Deno.truncateSync(`${rig.folder}/sparse-${index}`, 1e12);
+        }
+      },
+      heal: async (rig) => {
+        for (let index = 0; index < SPARSE_FILES; index++) await Deno.remove(`${rig.folder}/sparse-${index}`);
       },
     },
     {
