@@ -20,7 +20,9 @@ export interface Problem {
 export interface Collection {
   /** Whether the source answered. */
   readonly up: boolean;
+  /** The samples. */
   readonly snapshot: Snapshot;
+  /** What is wrong with the source or a part of it. */
   readonly problems: readonly Problem[];
   /**
    * Unix time at which the source was read, in milliseconds, for a collector that reads in the background.
@@ -52,6 +54,7 @@ export interface Collector {
 
 /** A source that could not be read at all: it publishes no data until it can. */
 export class SourceError extends Error {
+  /** The class, by which it is logged. */
   override readonly name = "SourceError";
 
   /** `reason` is short, for a label; `message` says what is wrong and what to do. */
@@ -96,8 +99,11 @@ export const COLLECT_METRICS = {
 
 /** A source's state after its last collection. */
 export interface SourceStatus {
+  /** Value of the `source` label. */
   readonly source: string;
+  /** Whether the source answered. */
   readonly up: boolean;
+  /** What is wrong with the source or a part of it. */
   readonly problems: readonly Problem[];
   /** The data of the last collection, then what is known about the collecting itself. */
   readonly snapshots: readonly Snapshot[];
@@ -111,11 +117,11 @@ export const COLLECT_DEADLINE_MS = 9_000;
 
 /** Options of {@linkcode CollectorRunner}. */
 export interface CollectorRunnerOptions {
-  /** @default {() => performance.now()} */
+  /** Clock that never goes back, in milliseconds. @default {() => performance.now()} */
   monotonicMs?: () => number;
-  /** @default {Date.now} */
+  /** Unix time, in milliseconds. @default {Date.now} */
   wallClockMs?: () => number;
-  /** @default {COLLECT_DEADLINE_MS} */
+  /** Time that a collection may take, in milliseconds. @default {COLLECT_DEADLINE_MS} */
   deadlineMs?: number;
 }
 
@@ -135,6 +141,7 @@ export class CollectorRunner {
   #lastLogged = "";
   #status: SourceStatus;
 
+  /** Sets it up; nothing runs yet. */
   constructor(collector: Collector, log: Logger, options: CollectorRunnerOptions = {}) {
     this.#collector = collector;
     this.#log = log;

@@ -14,6 +14,7 @@ import { formatHead, formatValue } from "./prom_client.ts";
 export interface MetricDefinition {
   /** Full name; a counter's ends in `_total`. */
   readonly name: string;
+  /** What the values do: count up, or go up and down. */
   readonly type: "counter" | "gauge" | "histogram";
   /** A sentence that names the source and its raw unit. */
   readonly help: string;
@@ -27,11 +28,12 @@ export type Labels = Readonly<Record<string, string>>;
 const NO_LABELS: Labels = {};
 
 /** Names of a metric's labels; any, where its definition is not known to the compiler. */
-type LabelNames<M extends MetricDefinition> = "labels" extends keyof M ? NonNullable<M["labels"]>[number]
+export type LabelNames<M extends MetricDefinition> = "labels" extends keyof M
+  ? NonNullable<M["labels"]>[number]
   : never;
 
 /** Every label of a metric and no other; no argument where it has none. */
-type LabelArguments<M extends MetricDefinition, L> = [LabelNames<M>] extends [never] ? []
+export type LabelArguments<M extends MetricDefinition, L> = [LabelNames<M>] extends [never] ? []
   : string extends LabelNames<M> ? [labels?: Labels]
   : [
     labels:
@@ -41,12 +43,16 @@ type LabelArguments<M extends MetricDefinition, L> = [LabelNames<M>] extends [ne
 
 /** A histogram's state: cumulative counts by upper bound, without the `+Inf` bucket. */
 export interface HistogramState {
+  /** Cumulative counts by upper bound, in ascending order. */
   readonly buckets: readonly (readonly [upperBound: number, cumulativeCount: number])[];
+  /** Sum of all observed values. */
   readonly sum: number;
+  /** Number of observed values. */
   readonly count: number;
 }
 
-interface Value {
+/** A value with its labels. */
+export interface Sample {
   readonly labels: Labels;
   readonly value: number;
   readonly metricName?: string;
@@ -55,7 +61,7 @@ interface Value {
 /** The samples of one collection. Once rendered it is taken as final: collect into a new one. */
 export class Snapshot {
   /** Values by definition, in the order added. */
-  readonly families: Map<MetricDefinition, Value[]> = new Map();
+  readonly families: Map<MetricDefinition, Sample[]> = new Map();
 
   /** Adds a sample; undefined and what is not finite are dropped: a value that cannot be read is absent. */
   add<const M extends MetricDefinition, L extends Labels>(
@@ -85,7 +91,7 @@ export class Snapshot {
     values.push({ metricName: `${metric.name}_count`, labels, value: state.count });
   }
 
-  #valuesOf(metric: MetricDefinition): Value[] {
+  #valuesOf(metric: MetricDefinition): Sample[] {
     let values = this.families.get(metric);
     if (!values) this.families.set(metric, values = []);
     return values;

@@ -4,7 +4,8 @@
  * @module
  */
 
-const PERMISSIONS = ["read", "write", "ffi", "net", "env"] as const;
+/** Permissions that are granted by value, in the order of the flags. */
+export const PERMISSIONS = ["read", "write", "ffi", "net", "env"] as const;
 
 /** A permission that is granted by value. */
 export type Permission = typeof PERMISSIONS[number];

@@ -26,7 +26,7 @@ export interface HistoryReport {
 
 /** Options of {@linkcode History}. */
 export interface HistoryOptions {
-  /** @default {() => performance.now()} */
+  /** Clock that never goes back, in milliseconds. @default {() => performance.now()} */
   readonly monotonicMs?: () => number;
 }
 
@@ -42,6 +42,7 @@ export class History implements Disposable {
   /** The snapshots last looked at: the same again are no new reading. */
   #seen: readonly Snapshot[] = [];
 
+  /** Sets it up; nothing runs yet. */
   constructor(metric: string, runners: readonly CollectorRunner[], options: HistoryOptions = {}) {
     this.#metric = metric;
     this.#runners = runners;
@@ -50,6 +51,7 @@ export class History implements Disposable {
     Deno.unrefTimer(this.#timer);
   }
 
+  /** Ends it. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }

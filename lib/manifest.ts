@@ -45,6 +45,8 @@ export interface Manifest<F extends Flags = Flags> {
 
 /** What all exporters of a project share. */
 export interface Project {
+  /** Version of the project. */
   readonly version: string;
+  /** Every exporter of the project. */
   readonly exporters: readonly Manifest[];
 }

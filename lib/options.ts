@@ -28,7 +28,8 @@ export interface Flag<T = unknown> {
 /** Flags by name, without the leading dashes. */
 export type Flags = Readonly<Record<string, Flag>>;
 
-type FlagValue<F extends Flag> = F extends { parse: (text: string) => infer T } ? T : string;
+/** The value of one flag. */
+export type FlagValue<F extends Flag> = F extends { parse: (text: string) => infer T } ? T : string;
 
 /** The values of {@linkcode Flags}, by the flag's name. */
 export type ParsedFlags<F extends Flags> = {
@@ -41,6 +42,7 @@ export type ParsedFlags<F extends Flags> = {
 
 /** A command line that cannot be used; the message names the flag and what it must be. */
 export class UsageError extends Error {
+  /** The class, by which it is logged. */
   override readonly name = "UsageError";
 }
 
@@ -84,7 +86,9 @@ export function oneOf<T extends string>(choices: readonly T[]): (text: string) =
 
 /** A host and a TCP port. */
 export interface ListenAddress {
+  /** Host name or address. */
   readonly hostname: string;
+  /** TCP port. */
   readonly port: number;
 }
 

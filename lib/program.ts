@@ -12,7 +12,9 @@ import type { PageDescription } from "./page.ts";
 
 /** An exporter as a program. */
 export interface ExporterProgram<F extends Flags = Flags> {
+  /** The exporter. */
   readonly manifest: Manifest<F>;
+  /** The project it belongs to. */
   readonly project: Project;
   /** Starts it. @throws {UsageError} when flags do not go together */
   start(options: ParsedFlags<F>, context: ExporterContext): Exporter | Promise<Exporter>;
@@ -20,12 +22,15 @@ export interface ExporterProgram<F extends Flags = Flags> {
 
 /** What an exporter is started with. */
 export interface ExporterContext {
+  /** Where it logs. */
   readonly log: Logger;
 }
 
 /** An exporter that was started: what the server shows of it. */
 export interface Exporter {
+  /** Its sources. */
   readonly collectors: readonly Collector[];
+  /** What its page shows. */
   readonly page: PageDescription;
   /** Permissions that it needs as long as it runs; every other one is revoked. */
   readonly keep?: readonly Deno.PermissionDescriptor[];

@@ -46,7 +46,9 @@ const WINDOW = 60;
 
 /** What {@linkcode SelfMetrics} publishes of the exporter. */
 export interface SelfMetricsOptions {
+  /** Its name. */
   readonly name: string;
+  /** Version of the project. */
   readonly version: string;
   /** What is simulated, where the sources are. */
   readonly simulated?: string | undefined;
@@ -60,6 +62,7 @@ export class SelfMetrics implements Disposable {
   #expectedMs = performance.now() + PERIOD_MS;
   #snapshot: Snapshot;
 
+  /** Sets it up; nothing runs yet. */
   constructor(options: SelfMetricsOptions) {
     this.#options = options;
     this.#snapshot = this.#sample();
@@ -72,6 +75,7 @@ export class SelfMetrics implements Disposable {
     return this.#snapshot;
   }
 
+  /** Ends it. */
   [Symbol.dispose](): void {
     clearInterval(this.#timer);
   }
