@@ -26,7 +26,7 @@ async function main(): Promise<number> {
   nextJob(engine);
   const start: typeof PROGRAM.start = async (options, context): Promise<Exporter> => {
     const exporter = await PROGRAM.start(options, context);
-    // The exporter gives back all that it does not name here. The folder is to be removed at the end, and
+    // The exporter revokes all that it does not name here. The folder is to be removed at the end, and
     // dockerode's HTTP client reads the environment when it first connects: the task has --ignore-env for that.
     const needed = [{ name: "write", path: folder }, { name: "env" }] as const;
     return { ...exporter, keep: [...exporter.keep ?? [], ...needed] };
@@ -87,7 +87,7 @@ function addServices(engine: SimulatedEngine): void {
 
 let jobCount = 0;
 
-/** Starts a job, and ends it when its time is over: every fourth one for want of memory. */
+/** Starts a job, and ends it when its time is over: every fourth one out of memory. */
 function nextJob(engine: SimulatedEngine): void {
   const number = ++jobCount;
   const job = simulatedContainer(99 + number, {

@@ -56,7 +56,7 @@ export class SimulatedEngine implements AsyncDisposable {
   readonly containers: Map<string, SimulatedContainer> = new Map();
   /** Every request so far: `GET /v1.41/containers/json?all=true`. */
   readonly requests: string[] = [];
-  /** Says what goes wrong with a request to a path without its version; nothing by default. */
+  /** What goes wrong with a request to a path without its version; nothing by default. */
   fault: (path: string) => Fault | undefined = () => undefined;
   /** How long a request to a path takes, in milliseconds. */
   delayMs: (path: string) => number = () => 0;

@@ -18,7 +18,7 @@ export const CONTAINER_STATES = [
   "running",
 ] as const;
 
-/** What a health check can say. */
+/** The results of a health check. */
 export const HEALTH_STATUSES = ["healthy", "starting", "unhealthy"] as const;
 
 /** A container as the list shows it. */
@@ -98,7 +98,7 @@ export function parseDetails(body: JsonObject): ContainerDetails {
   const isOomKilled = state?.["OOMKilled"];
   return {
     state: status,
-    // When the checks end, Docker says "unhealthy" and Podman keeps what the last one said.
+    // When the checks end, Docker reports "unhealthy" (28.5) and Podman the last result (5.8).
     health: health === "none" || status !== "running" ? undefined : health,
     isOomKilled: typeof isOomKilled === "boolean" ? isOomKilled : undefined,
     limits: parseLimits(childOf(body, "HostConfig")),
@@ -109,7 +109,7 @@ export function parseDetails(body: JsonObject): ContainerDetails {
   };
 }
 
-/** 0, and with the number of processes -1, says that there is none. */
+/** 0 means no limit; so does -1 for the number of processes. */
 function parseLimits(config: JsonObject | undefined): ContainerLimits {
   const limit = (key: string): number | undefined => amountOf(config?.[key]) || undefined;
   const [nanoCpus, quota] = [limit("NanoCpus"), limit("CpuQuota")];
@@ -124,7 +124,7 @@ function parseLimits(config: JsonObject | undefined): ContainerLimits {
   };
 }
 
-/** Before the first run the engine says 0, unless that run failed to start. */
+/** Before the first run the engine reports 0, unless that run failed to start. */
 function exitCodeOf(value: unknown, startedMs: number | undefined): number | undefined {
   return Number.isInteger(value) && (startedMs !== undefined || value !== 0) ? Number(value) : undefined;
 }

@@ -159,7 +159,7 @@ function invalid(endpoint: Endpoint, body: unknown): DockerApiError {
   const shown = typeof body === "string" ? body : JSON.stringify(body) ?? "nothing";
   return new DockerApiError(
     "invalid",
-    `Cannot understand the answer to "${endpoint}": want what the Docker Engine API says, got ${
+    `Cannot understand the answer to "${endpoint}": expected an answer of the Docker Engine API, got ${
       JSON.stringify(shown.slice(0, 60))
     }. Check that "--docker-host" names an engine and not another service`,
   );

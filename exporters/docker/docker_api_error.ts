@@ -83,7 +83,7 @@ export function toDockerApiError(error: unknown, { host, flags, timeoutMs }: Err
 function permissionAdvice(host: string): string {
   return host.startsWith("unix:")
     ? 'permission denied on the socket. Add the user that runs the exporter to the group that owns it ("usermod ' +
-      '-aG docker USER", then log in anew; "SupplementaryGroups=docker" in a unit; "group_add" in compose), or ' +
+      '-aG docker USER", then log in again; "SupplementaryGroups=docker" in a unit; "group_add" in compose), or ' +
       "put a read-only socket proxy in between"
     : "the system forbids the connection: check the firewall";
 }

@@ -38,7 +38,7 @@ const CLOSING = new Set([..."]}"].map(codeOf));
 export class StatusError extends Error {
   override readonly name = "StatusError";
 
-  /** `message` is what the answer says. */
+  /** `message` is the answer's own. */
   constructor(readonly statusCode: number, message: string) {
     super(message);
   }

@@ -53,7 +53,7 @@ function chooseApiVersion(offered: string, least: string): string {
   if (!/^\d+\.\d+$/.test(offered)) {
     throw new DockerApiError(
       "invalid",
-      `Cannot understand the answer to "version": want the API's version, got ${
+      `Cannot understand the answer to "version": expected the API's version, got ${
         JSON.stringify(offered)
       }. Check ` +
         'that "--docker-host" names an engine and not another service',

@@ -1,6 +1,6 @@
 /**
  * Reads all containers of an engine once: the list, what has changed about each, the statistics of those that
- * run. Inspections are remembered until an event, or the list, says that something changed.
+ * run. Inspections are remembered until an event, or the list, shows a change.
  *
  * @module
  */
@@ -78,12 +78,12 @@ export class EngineReader {
     this.#options = options;
   }
 
-  /** Says that something about a container has changed. */
+  /** Forgets the inspection of a container that has changed. */
   invalidate(id: string): void {
     this.#changed.add(id);
   }
 
-  /** Says that changes may have been missed. */
+  /** Forgets all inspections: changes may have been missed. */
   invalidateAll(): void {
     this.#known.clear();
   }
@@ -110,7 +110,7 @@ export class EngineReader {
     const concurrency = this.#options.concurrency ??
       (engine.hasImmediateStats ? IMMEDIATE_CONCURRENCY : MAX_CONCURRENCY);
     const listed = (await api.list()).map(parseListed).filter((listed) => listed !== undefined);
-    // Each once, whatever the engine says: two samples of one series would spoil the page.
+    // Each once, even if the engine lists one twice: two samples of one series would spoil the page.
     const wanted = [...new Map(listed.map((listed) => [shortId(listed.id), listed])).values()]
       .filter(({ name }) => isWanted(name));
     const pass = new ReadingPass(concurrency);
@@ -194,7 +194,7 @@ export class EngineReader {
 function noStatistics(): DockerApiError {
   return new DockerApiError(
     "no_stats",
-    'the engine says that it runs and has no statistics of it; "journalctl -u docker" says why',
+    'the engine lists it as running and has no statistics of it; see "journalctl -u docker"',
   );
 }
 

@@ -97,7 +97,7 @@ export class EngineWatch {
   /** Starts to read and to follow; resolves after the first reading, or two seconds. */
   async start(): Promise<void> {
     const { signal } = this.#stopping;
-    // The events first: what an inspection says is remembered only while they come in.
+    // The events first: inspections are remembered only while they come in.
     const following = this.#events.follow(signal);
     const first = this.read();
     this.#running = Promise.all([following, first.then(() => this.#repeat(signal))]);

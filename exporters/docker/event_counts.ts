@@ -54,7 +54,7 @@ export class EventCounts {
     return this.#isChanged;
   }
 
-  /** Names actions that this engine may never send: absent until the first, for 0 would say that none happened. */
+  /** Names actions that this engine may never send: absent until the first, for 0 would mean that none happened. */
   setUnsent(actions: readonly string[]): void {
     this.#unsent = actions;
     this.#isChanged = true;

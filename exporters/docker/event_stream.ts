@@ -42,8 +42,8 @@ export const FOLLOWED_ACTIONS: readonly string[] = [
   "update",
 ];
 
-/** What Podman calls a `destroy`. */
-const PODMAN_DESTROY = "remove";
+/** Actions in Podman's words; 4.3 filters by these, though it sends the second as `die`. */
+const PODMAN_ACTIONS: ReadonlyMap<string, string> = new Map([["remove", "destroy"], ["died", "die"]]);
 /**
  * Pause before the first attempt to connect again, in milliseconds; each further one is twice as long, until
  * a connection has lasted longer than the longest.
@@ -119,7 +119,7 @@ export class EventStream {
         this.#startNs ??= BigInt(this.#startMs + this.#api.clockOffsetMs) * 1_000_000n;
         const stream = await this.#api.events(this.#since(this.#startNs), [
           ...FOLLOWED_ACTIONS,
-          PODMAN_DESTROY,
+          ...PODMAN_ACTIONS.keys(),
         ]);
         this.#stream = stream;
         this.#problem = undefined;
@@ -202,7 +202,7 @@ export function parseEvent(line: string): ContainerEvent & { readonly timeNs: bi
   return {
     id,
     name: textOf(attributes?.["name"]) ?? id.slice(0, 12),
-    action: action === PODMAN_DESTROY ? "destroy" : action,
+    action: PODMAN_ACTIONS.get(action) ?? action,
     exitCode: textOf(attributes?.["exitCode"]),
     timeNs: BigInt(timeNano),
   };

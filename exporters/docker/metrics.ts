@@ -136,7 +136,7 @@ export const ENGINE_METRICS = {
     name: "docker_container_memory_usage_bytes",
     type: "gauge",
     help:
-      "Memory in use as the engine's own stats command shows it: without inactive page cache (memory_stats.usage less inactive_file), but from Podman, which does not report that part, with all page cache.",
+      "Memory in use as the engine's own stats command shows it: Docker's without inactive page cache (memory_stats.usage less inactive_file), Podman's as its version counts it (4.3 and 5.8 with all page cache, 5.4 without).",
     labels: CONTAINER,
   },
   memoryLimit: {

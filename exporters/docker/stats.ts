@@ -45,7 +45,7 @@ export interface ContainerStats {
   readonly memorySwapBytes: number | undefined;
   /** cgroup v1: how often usage hit the limit; v2: how often the kernel ran out of memory at the limit. */
   readonly memoryFailures: number | undefined;
-  /** By interface, in order of their names; none without a network of its own. */
+  /** By interface, in order of their names; none with the host's network or without one. */
   readonly networks: readonly NetworkCounters[];
   readonly blockReadBytes: number | undefined;
   readonly blockWriteBytes: number | undefined;
@@ -70,7 +70,7 @@ export function parseStats(body: JsonObject): ContainerStats | undefined {
     throttledPeriods: amountOf(throttling?.["throttled_periods"]),
     cpuPeriods: amountOf(throttling?.["periods"]),
     memoryUsageBytes: memoryUsage(amountOf(memory?.["usage"]), memoryParts),
-    // An engine that could not read the limit says 0.
+    // An engine that could not read the limit reports 0.
     memoryLimitBytes: amountOf(memory?.["limit"]) || undefined,
     memoryCacheBytes: amountOf(
       memoryParts?.["total_cache"] ?? memoryParts?.["cache"] ?? memoryParts?.["file"],
@@ -119,13 +119,13 @@ function parseDirection(counters: JsonObject | undefined, prefix: "rx" | "tx"): 
   };
 }
 
-/** Sums the devices. A list that is missing was not read; an empty one says that nothing was transferred. */
+/** Sums the devices. A list that is missing was not read; an empty one means that nothing was transferred. */
 function parseBlock(entries: unknown): Pick<ContainerStats, "blockReadBytes" | "blockWriteBytes"> {
   if (!Array.isArray(entries)) return { blockReadBytes: undefined, blockWriteBytes: undefined };
   let blockReadBytes = 0;
   let blockWriteBytes = 0;
   for (const entry of entries) {
-    // cgroup v1 says "Read", v2 "read"; other operations ("Sync", "Total") hold the same bytes again.
+    // "Read" of cgroup v1 is "read" of v2; other operations ("Sync", "Total") hold the same bytes again.
     const operation = textOf(objectOf(entry)?.["op"])?.toLowerCase();
     const bytes = amountOf(objectOf(entry)?.["value"]) ?? 0;
     if (operation === "read") blockReadBytes += bytes;
@@ -139,7 +139,7 @@ export function cpuPercent(earlier: ContainerStats, later: ContainerStats): numb
   if (earlier.cpuNanoseconds === undefined || later.cpuNanoseconds === undefined) return undefined;
   const usedMs = (later.cpuNanoseconds - earlier.cpuNanoseconds) / 1e6;
   const elapsedMs = later.readMs - earlier.readMs;
-  // A counter that fell belongs to another run, a clock that went back says nothing about time.
+  // A counter that fell belongs to another run, after a clock went back the time between is unknown.
   return usedMs >= 0 && elapsedMs > 0 ? usedMs / elapsedMs * 100 : undefined;
 }
 

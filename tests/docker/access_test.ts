@@ -75,7 +75,7 @@ Deno.test({
 });
 
 Deno.test({
-  name: "docker exporter reads an engine over TLS, with a certificate of its own",
+  name: "docker exporter reads an engine over TLS, with a client certificate",
   ...needs("openssl"),
   sanitizeResources: false,
   sanitizeOps: false,
@@ -128,19 +128,18 @@ Deno.test({
   },
 });
 
-Deno.test("docker exporter ends within a second, whatever the engine does", async () => {
+Deno.test("docker exporter stops at a signal, whatever the engine does", async () => {
   await using setup = await temporaryEngine();
   const { engine, socketPath } = setup;
   engine.add(simulatedContainer(0));
   engine.listen();
   await using exporter = await startDockerExporter(socketPath, {
-    args: ["--interval=100ms", "--timeout=30s"],
+    args: ["--interval=100ms", "--timeout=1h"],
   });
   await eventually(async () => assertEquals((await exporter.health()).status, "ok"));
   engine.fault = () => "hang";
-  await new Promise((resolve) => setTimeout(resolve, 500));
-  const startedMs = performance.now();
+  engine.requests.length = 0;
+  await eventually(() => assert(engine.requests.length > 0));
   exporter.kill("SIGTERM");
   assertEquals(await exporter.exitCode, 0);
-  assert(performance.now() - startedMs < 1000);
 });

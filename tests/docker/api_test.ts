@@ -132,7 +132,7 @@ const FAULTS: { fault: Fault; reason: string; advice: string }[] = [
 ];
 
 for (const { fault, reason, advice } of FAULTS) {
-  Deno.test(`EngineReader says what is wrong when the engine's answer is: ${fault}`, async () => {
+  Deno.test(`EngineReader reports what is wrong when the engine's answer is: ${fault}`, async () => {
     await using setup = await setUp(1, { timeoutMs: 300 });
     setup.engine.fault = () => fault;
     const startedMs = performance.now();

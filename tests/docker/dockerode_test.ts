@@ -12,7 +12,7 @@ interface Hostile extends AsyncDisposable {
   readonly requests: string[];
 }
 
-/** An API on a server that answers as told. */
+/** An API on a server with the given answer. */
 async function serve(answer: (response: ServerResponse) => void, timeoutMs = 30_000): Promise<Hostile> {
   const folder = await Deno.makeTempDir();
   const socketPath = `${folder}/docker.sock`;
@@ -80,7 +80,7 @@ Deno.test("DockerApi reads brackets within texts as texts", async () => {
   assertEquals(await hostile.api.list(), list);
 });
 
-Deno.test("DockerApi cuts what an engine says to what a person reads", async () => {
+Deno.test("DockerApi cuts long messages of an engine", async () => {
   const message = "no ".repeat(MIB);
   await using hostile = await serve((response) => response.writeHead(500).end(JSON.stringify({ message })));
   const error = await assertRejects(() => hostile.api.list(), DockerApiError);
@@ -88,11 +88,10 @@ Deno.test("DockerApi cuts what an engine says to what a person reads", async () 
   assert(error.message.length < 500, `${error.message.length} characters`);
 });
 
-Deno.test("DockerApi says so when an answer breaks off", async () => {
+Deno.test("DockerApi reports an answer that breaks off", async () => {
   await using hostile = await serve((response) => {
     response.writeHead(200, { "content-length": 1000 });
-    response.write("[{");
-    setTimeout(() => response.destroy(), 10);
+    response.write("[{", () => response.destroy());
   });
   const error = await assertRejects(() => hostile.api.list(), DockerApiError);
   assertEquals(error.reason, "invalid");

@@ -1,40 +1,9 @@
 /** The docker exporter on a real Docker Engine. */
 import { assert, assertAlmostEquals, assertEquals, assertNotEquals } from "@std/assert";
 import { DockerEngine, needsDocker } from "../support/docker_engine.ts";
+import { DockerPage as Page } from "../support/docker_page.ts";
 import { eventually, type ExporterProcess } from "../support/exporter_process.ts";
-import { parseExposition } from "../support/exposition_parser.ts";
 import { startDockerExporter } from "../support/simulated_docker.ts";
-
-/** A page's samples, asked for by name and labels. */
-class Page {
-  readonly #families;
-
-  constructor(text: string) {
-    this.#families = parseExposition(text, "text/plain; version=0.0.4");
-  }
-
-  static async of(exporter: ExporterProcess): Promise<Page> {
-    return new Page(await exporter.metrics());
-  }
-
-  /** The value of the one series with these labels. */
-  value(name: string, labels: Record<string, string> = {}): number | undefined {
-    return this.#families.get(name.replace(/_(?:bucket|sum|count)$/, ""))?.samples.find((sample) =>
-      sample.name === name && Object.entries(labels).every(([key, value]) => sample.labels[key] === value)
-    )?.value;
-  }
-
-  /** The value of a container's metric: `docker_container_<metric>`. */
-  of(container: string, metric: string, labels: Record<string, string> = {}): number | undefined {
-    return this.value(`docker_container_${metric}`, { name: container, ...labels });
-  }
-
-  /** The state a container is in. */
-  state(container: string): string | undefined {
-    return this.#families.get("docker_container_state")?.samples
-      .find(({ labels, value }) => labels["name"] === container && value === 1)?.labels["state"];
-  }
-}
 
 const UNITS: Readonly<Record<string, number>> = {
   B: 1,
@@ -198,22 +167,22 @@ Deno.test({
         "out-of-memory",
         `until [ -e /started ]; do sleep 0.1; done
          dd if=/dev/zero of=/dev/null bs=64M count=1
-         until [ -e /told ]; do sleep 0.1; done
+         until [ -e /counted ]; do sleep 0.1; done
          exit 137`,
         "--memory=16m",
         "--memory-swap=16m",
       );
       await engine.docker("exec", "out-of-memory", "sh", "-c", ": >/started");
       await shows(exporter, (page) => assert(page.of("out-of-memory", "oom_total")));
-      await engine.docker("exec", "out-of-memory", "sh", "-c", ": >/told");
+      await engine.docker("exec", "out-of-memory", "sh", "-c", ": >/counted");
       await shows(exporter, (page) => assertEquals(page.of("out-of-memory", "exit_code"), 137));
       // One kill can be two events.
-      const told = await engine.docker(
+      const events = await engine.docker(
         "events",
         ...["--since", "0", "--until", String(Math.ceil(Date.now() / 1000))],
         ...["--filter", "container=out-of-memory", "--filter", "event=oom", "--format", "{{.ID}}"],
       );
-      const kills = told.split("\n").filter(Boolean).length;
+      const kills = events.split("\n").filter(Boolean).length;
       assertEquals((await Page.of(exporter)).of("out-of-memory", "oom_total"), kills);
     });
 

@@ -182,7 +182,10 @@ Deno.test("EventCounts shows no 0 for what an engine does not send", () => {
   assert(render(counts).includes("docker_events_total kill 1"));
 });
 
-Deno.test("parseEvent() calls Podman's remove what Docker calls it", () => {
-  const line = '{"Type":"container","Action":"remove","Actor":{"ID":"a"},"timeNano":1795729928975624411}';
-  assertEquals(parseEvent(line)?.action, "destroy");
+Deno.test("parseEvent() calls Podman's events what Docker calls them", () => {
+  for (const [podman, docker] of [["remove", "destroy"], ["died", "die"]]) {
+    const line =
+      `{"Type":"container","Action":"${podman}","Actor":{"ID":"a"},"timeNano":1795729928975624411}`;
+    assertEquals(parseEvent(line)?.action, docker);
+  }
 });

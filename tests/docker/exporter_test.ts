@@ -108,7 +108,7 @@ for (
   });
 }
 
-Deno.test("docker exporter says what is wrong without an engine, and recovers by itself", async () => {
+Deno.test("docker exporter explains what is wrong without an engine, and recovers by itself", async () => {
   await using setup = await temporaryEngine({ nowMs: () => START_MS });
   const { engine, socketPath } = setup;
   engine.add(simulatedContainer(0));
@@ -168,20 +168,20 @@ Deno.test("docker exporter shows nothing of an engine that hangs or is gone, and
   await eventually(isUp);
 });
 
-Deno.test("docker exporter answers while the engine is slow, and shows old values no longer than they are true", async () => {
+Deno.test("docker exporter answers while the engine does not", async () => {
   await using setup = await temporaryEngine();
   const { engine, socketPath } = setup;
   engine.add(simulatedContainer(0));
   engine.listen();
   await using exporter = await startDockerExporter(socketPath, {
-    args: ["--interval=100ms", "--timeout=5s"],
+    args: ["--interval=100ms", "--timeout=1h"],
   });
   await eventually(async () => assertEquals((await exporter.health()).status, "ok"));
-  engine.delayMs = () => 2000;
-  await new Promise((resolve) => setTimeout(resolve, 300));
-  const startedMs = performance.now();
+  // A scrape that waited for it would never be answered.
+  engine.fault = () => "hang";
+  engine.requests.length = 0;
+  await eventually(() => assert(engine.requests.length > 0));
   assertStringIncludes(await exporter.metrics(), "docker_container_memory_usage_bytes{");
-  assert(performance.now() - startedMs < 1000);
 });
 
 Deno.test("docker exporter counts what happens between two scrapes", async () => {
@@ -278,7 +278,7 @@ for (const [args, sentence] of BAD_FLAGS) {
   });
 }
 
-Deno.test("docker exporter says which flag is missing", async () => {
+Deno.test("docker exporter names the missing flag", async () => {
   await using setup = await temporaryEngine();
   setup.engine.listen();
   await using exporter = await startExporter("docker", {

@@ -13,7 +13,7 @@ import { type FaultSet, WITHOUT_OVERRIDE } from "./fault.ts";
 const FLOOD_CONTAINERS = 500;
 const FLOOD_EVENTS = 3_000;
 
-/** What can befall the docker exporter. */
+/** What can go wrong for the docker exporter. */
 export const DOCKER_FAULTS: FaultSet<DockerRig> = {
   exporter: "docker",
   create: DockerRig.create,

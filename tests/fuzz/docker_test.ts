@@ -1,5 +1,5 @@
 /**
- * Random answers of a Docker Engine, near the real shape: whatever it says, readings fail in words or give pages that
+ * Random answers of a Docker Engine, near the real shape: readings fail with a message or give pages that
  * parse.
  */
 import { assert } from "@std/assert";

@@ -1,8 +1,10 @@
 /**
- * A real Docker Engine for tests and measurements, on a socket of its own, with an image made from busybox.
+ * A real engine for tests and measurements, on a socket of its own, with an image made from busybox: Docker or
+ * Podman, this machine's or that of another Debian suite, unpacked in a folder (debootstrap).
  *
- * It lives in namespaces of its own (processes, mounts, network), so that its end takes everything along.
- * Needs root, dockerd and docker (Debian: docker.io) and busybox (busybox-static).
+ * It lives in separate namespaces (processes, mounts, network), so that its end takes everything along.
+ * Needs root, dockerd and docker (Debian: docker.io) and busybox (busybox-static); in a folder dockerd with iptables,
+ * or podman with crun, netavark and nftables.
  *
  * @module
  */
@@ -20,13 +22,37 @@ export function needsDocker(): { ignore: boolean } {
 export const IMAGE = "busybox:local";
 
 /** Commands of busybox that the image offers. */
-const COMMANDS = ["cat", "dd", "false", "kill", "nc", "ping", "rm", "sh", "sleep", "sync", "test", "true"];
+const COMMANDS = [
+  "cat",
+  "dd",
+  "false",
+  "kill",
+  "nc",
+  "ping",
+  "rm",
+  "seq",
+  "sh",
+  "sleep",
+  "sync",
+  "test",
+  "true",
+];
+
+/** Where an engine comes from. */
+export interface EngineSource {
+  /** @default {"docker"} */
+  readonly engine?: "docker" | "podman";
+  /** The folder with its programs. @default {"/"} */
+  readonly root?: string;
+}
 
 /**
  * Mounts the cgroup v1 hierarchies that exist and are mounted nowhere: with one missing, containerd has no
- * statistics for any container. Then becomes the engine.
+ * statistics for any container. crun wants no cgroup v2 beside them, and Podman locks of its own. Then becomes the
+ * engine, with the folder as the root of its mounts: with chroot alone, "docker exec" would enter this machine's.
  */
 const START_SCRIPT = `
+root=$1 folder=$2; shift 2
 mount -o remount,rw /sys/fs/cgroup 2>/dev/null
 while IFS=: read -r number controllers path; do
   case $controllers in ''|*=*) continue;; esac
@@ -34,18 +60,29 @@ while IFS=: read -r number controllers path; do
   mkdir -p "/sys/fs/cgroup/$controllers" && mount -t cgroup -o "$controllers" cgroup "/sys/fs/cgroup/$controllers"
 done </proc/self/cgroup
 ip link set lo up
-exec dockerd "$@"
+[ "$1" = env ] && umount /sys/fs/cgroup/unified 2>/dev/null
+if [ "$root" != / ]; then
+  mount --rbind "$root" "$root"
+  for tree in proc sys dev; do mount --rbind "/$tree" "$root/$tree"; done
+  mount -t tmpfs tmpfs "$root/run"
+  mkdir -p "$root/$folder" && mount --rbind "$folder" "$root/$folder"
+fi
+[ "$1" = env ] && mount -t tmpfs tmpfs "$root/dev/shm"
+[ "$root" = / ] || { cd "$root" && pivot_root . . && umount --lazy . && cd /; } || exit
+exec "$@"
 `;
 
 /** A real engine; disposing of it ends it with all it holds. */
 export class DockerEngine implements AsyncDisposable {
   readonly #folder: string;
+  readonly #source: Required<EngineSource>;
   readonly #cgroup: string;
   #child: Deno.ChildProcess | undefined;
   #log: Promise<void> | undefined;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, source: EngineSource) {
     this.#folder = folder;
+    this.#source = { engine: "docker", root: "/", ...source };
     this.#cgroup = `/exporter-test-${crypto.randomUUID().slice(0, 8)}`;
   }
 
@@ -55,8 +92,8 @@ export class DockerEngine implements AsyncDisposable {
   }
 
   /** Starts an engine with the image. */
-  static async start(): Promise<DockerEngine> {
-    const engine = new DockerEngine(await Deno.makeTempDir({ prefix: "docker-engine-" }));
+  static async start(source: EngineSource = {}): Promise<DockerEngine> {
+    const engine = new DockerEngine(await Deno.makeTempDir({ prefix: "docker-engine-" }), source);
     try {
       await engine.launch();
       await engine.#importImage();
@@ -70,6 +107,7 @@ export class DockerEngine implements AsyncDisposable {
   /** Starts the engine, after it was stopped. */
   async launch(): Promise<void> {
     const folder = this.#folder;
+    const socket = `unix://${this.socketPath}`;
     const args = [
       "--mount",
       "--net",
@@ -83,15 +121,12 @@ export class DockerEngine implements AsyncDisposable {
     this.#child = new Deno.Command("unshare", {
       args: [
         ...args,
-        ...["sh", "-c", START_SCRIPT, "sh"],
-        ...["--data-root", `${folder}/data`, "--exec-root", `${folder}/exec`, "--pidfile", `${folder}/pid`],
-        ...[
-          "--host",
-          `unix://${this.socketPath}`,
-          "--cgroup-parent",
-          this.#cgroup,
-          "--shutdown-timeout",
-          "3",
+        ...["sh", "-c", START_SCRIPT, "sh", this.#source.root, folder],
+        ...this.#source.engine === "podman" ? this.#podman("system", "service", "--time=0", socket) : [
+          ...["dockerd", "--data-root", `${folder}/data`, "--exec-root", `${folder}/exec`],
+          ...["--pidfile", `${folder}/pid`, "--host", socket, "--cgroup-parent", this.#cgroup],
+          // systemd's driver would put containers beside this cgroup.
+          ...["--shutdown-timeout", "3", "--exec-opt", "native.cgroupdriver=cgroupfs"],
         ],
       ],
       stdin: "null",
@@ -100,12 +135,36 @@ export class DockerEngine implements AsyncDisposable {
     }).spawn();
     const log = await Deno.open(`${folder}/log`, { write: true, append: true, create: true });
     this.#log = this.#child.stderr.pipeTo(log.writable);
-    for (let attempt = 0; attempt < 200; attempt++) {
+    for (let attempt = 0; attempt < 600; attempt++) {
       const { success } = await this.#run(["version"]);
       if (success) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     throw new Error(`The engine does not start: ${(await Deno.readTextFile(`${folder}/log`)).slice(-2000)}`);
+  }
+
+  /** A command line of podman on this engine's containers. */
+  #podman(...args: string[]): string[] {
+    const folder = this.#folder;
+    return [
+      ...["env", "PODMAN_IGNORE_CGROUPSV1_WARNING=1", "podman", "--root", `${folder}/data`],
+      ...["--runroot", `${folder}/exec`, "--cgroup-manager=cgroupfs", "--events-backend=file"],
+      ...args,
+    ];
+  }
+
+  /** Runs the engine's own command line, where the engine is: docker's, or podman's, which goes past the API. */
+  async own(...args: string[]): Promise<string> {
+    if (this.#source.engine === "docker") return await this.docker(...args);
+    const { stdout, stderr, success } = await new Deno.Command("nsenter", {
+      args: [
+        ...["--target", String(await this.#pid()), "--mount", "--net", "--pid"],
+        ...this.#podman(...args),
+      ],
+    }).output();
+    const decoder = new TextDecoder();
+    if (!success) throw new Error(`podman ${args.join(" ")}: ${decoder.decode(stderr)}`);
+    return decoder.decode(stdout).trim();
   }
 
   /** Stops the engine as the system would; its containers stay on disk. */
@@ -132,7 +191,8 @@ export class DockerEngine implements AsyncDisposable {
 
   /** Starts a container in the background and returns its whole identifier. */
   run(name: string, script: string, ...options: string[]): Promise<string> {
-    return this.docker("run", "--detach", "--name", name, ...options, IMAGE, "sh", "-c", script);
+    const parent = this.#source.engine === "podman" ? ["--cgroup-parent", this.#cgroup] : [];
+    return this.docker("run", "--detach", "--name", name, ...parent, ...options, IMAGE, "sh", "-c", script);
   }
 
   /** Lets its containers have the processor first, so that what else runs on the machine changes no measurement. */
@@ -193,6 +253,7 @@ export class DockerEngine implements AsyncDisposable {
     await this.#log;
     await this.#removeCgroups();
     await Deno.remove(this.#folder, { recursive: true });
+    if (this.#source.root !== "/") await Deno.remove(`${this.#source.root}/${this.#folder}`);
   }
 
   async #run(args: string[]): Promise<{ success: boolean; stdout: string; stderr: string }> {
@@ -206,10 +267,14 @@ export class DockerEngine implements AsyncDisposable {
 
   /** Signals dockerd, which is the only child of unshare. */
   async #signal(signal: Deno.Signal): Promise<void> {
-    if (!this.#child) return;
-    const { pid } = this.#child;
+    if (this.#child) Deno.kill(await this.#pid(), signal);
+  }
+
+  /** The engine's process identifier. */
+  async #pid(): Promise<number> {
+    const pid = this.#child?.pid;
     const children = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
-    Deno.kill(Number(children.trim().split(" ")[0]), signal);
+    return Number(children.trim().split(" ")[0]);
   }
 
   async #importImage(): Promise<void> {

@@ -1,5 +1,5 @@
 /**
- * The docker exporter as a process of its own, on a simulated engine.
+ * The docker exporter as a separate process, on a simulated engine.
  *
  * @module
  */
@@ -40,7 +40,7 @@ export function startDockerExporter(
   });
 }
 
-/** A simulated engine in a folder of its own; disposing of it removes both. */
+/** A simulated engine in a temporary folder; disposing of it removes both. */
 export interface TemporaryEngine extends AsyncDisposable {
   readonly engine: SimulatedEngine;
   readonly socketPath: string;

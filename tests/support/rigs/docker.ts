@@ -14,7 +14,7 @@ export const WEB = "web";
 export const OTHER = "other";
 const STEP_BYTES = 1024 * 1024;
 
-/** The docker exporter on an engine that does as told. */
+/** The docker exporter on a simulated engine. */
 export class DockerRig implements Rig {
   readonly name = "docker";
   readonly source = "docker";
@@ -71,7 +71,7 @@ export class DockerRig implements Rig {
     Deno.chmodSync(`${this.folder}/docker.sock`, mode);
   }
 
-  /** The engine ends every connection and begins anew. */
+  /** The engine ends every connection and restarts. */
   async restart(): Promise<void> {
     await this.hide();
     this.show();
