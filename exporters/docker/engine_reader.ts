@@ -139,7 +139,10 @@ export class EngineReader {
     return { listed, details, stats: undefined, cpuPercent: undefined };
   }
 
-  /** Of a container that has just stopped there are none: Docker answers with zeros then, Podman with an error. */
+  /**
+   * Of a container that has just stopped there are none: Docker answers with zeros then, Podman with an error (5.8) or
+   * nothing (4.3).
+   */
   async #stats(id: string): Promise<ContainerStats | DockerApiError> {
     const { api } = this.#options;
     try {
@@ -148,7 +151,7 @@ export class EngineReader {
       return this.#engine?.name === "podman" ? correctPodmanStats(stats, this.#engine.version) : stats;
     } catch (error) {
       const failure = api.explain(error);
-      if (failure.reason === "refused") return failure;
+      if (failure.reason === "refused" || failure.reason === "invalid") return failure;
       throw failure;
     }
   }

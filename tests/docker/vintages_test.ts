@@ -14,6 +14,8 @@ import { needs } from "../support/programs.ts";
 import { startDockerExporter } from "../support/simulated_docker.ts";
 
 const SUITES = Deno.env.get("DEBIAN_SUITES");
+/** Where to write what the engines answer: `RECORD_TO=tests/fixtures/docker`. */
+const RECORD_TO = Deno.env.get("RECORD_TO");
 const MIB = 1024 ** 2;
 /** For an emulated machine; elsewhere all is there within seconds. */
 const PATIENCE_MS = 120_000;
@@ -29,6 +31,13 @@ const ENGINES: ({ suite?: string } & EngineSource)[] = [
     { engine: "podman", suite: "sid" },
   ] as const,
 ];
+
+interface Details {
+  readonly Name: string;
+  readonly RestartCount: number;
+  readonly State: { readonly Running: boolean };
+  readonly HostConfig: Readonly<Record<string, unknown>>;
+}
 
 /** Of the values in a container's account, those that Podman's API does not report. */
 const UNREPORTED_BY_PODMAN = [
@@ -136,6 +145,8 @@ for (const { suite, engine = "docker" } of ENGINES) {
         }, PATIENCE_MS);
       });
 
+      if (RECORD_TO !== undefined) await record(box, RECORD_TO);
+
       await t.step("events, in Docker's words", async () => {
         await box.run("brief", "sleep 1000");
         await eventually(async () => assertEquals((await page()).state("brief"), "running"), PATIENCE_MS);
@@ -152,6 +163,35 @@ for (const { suite, engine = "docker" } of ENGINES) {
       });
     },
   });
+}
+
+/** Writes what an engine answers, for recorded_test.ts: all that is read, and nothing of the machine. */
+async function record(box: DockerEngine, folder: string): Promise<void> {
+  const version = await box.api("/version") as Record<string, string>;
+  const list = await box.api("/v1.41/containers/json?all=true") as { Id: string }[];
+  const details = await Promise.all(list.map(async ({ Id }) => {
+    const { Name, RestartCount, State, HostConfig } = await box.api(
+      `/v1.41/containers/${Id}/json`,
+    ) as Details;
+    const stats = State.Running
+      ? await box.api(`/v1.41/containers/${Id}/stats?stream=false&one-shot=true`)
+      : null;
+    const { NanoCpus, CpuQuota, CpuPeriod, Memory, MemoryReservation, MemorySwap, PidsLimit } = HostConfig;
+    const limits = { NanoCpus, CpuQuota, CpuPeriod, Memory, MemoryReservation, MemorySwap, PidsLimit };
+    return [Id, { inspection: { Id, Name, RestartCount, State, HostConfig: limits }, stats }];
+  }));
+  const cgroup = Deno.readTextFileSync("/proc/mounts").includes(" /sys/fs/cgroup cgroup2 ") ? 2 : 1;
+  const recording = {
+    version: { ...version, KernelVersion: "x" },
+    list: list.map((entry) => ({ ...entry, NetworkSettings: {}, Mounts: [] })),
+    containers: Object.fromEntries(details),
+  };
+  const isPodman = JSON.stringify(version["Components"]).includes("Podman");
+  const name = `${isPodman ? "podman" : "docker"}-${
+    version["Version"]?.replace(/[+~].*/, "")
+  }-cgroup-v${cgroup}`;
+  await Deno.mkdir(folder, { recursive: true });
+  await Deno.writeTextFile(`${folder}/${name}.json`, `${JSON.stringify(recording, undefined, 1)}\n`);
 }
 
 /** Fails unless the page has the kernel's value of everything that the engine reports, and nothing of the rest. */
