@@ -7,7 +7,7 @@
 import type { EncoderProcess } from "./encoder_process.ts";
 import type { Job } from "./job.ts";
 import type { JobBoard } from "./job_board.ts";
-import { parseFileName } from "./job_description.ts";
+import { describeJob, parseFileName } from "./job_description.ts";
 
 /** How much younger than its job a process may seem, as both are known to a second or so, in milliseconds. */
 const AGE_TOLERANCE_MS = 5_000;
@@ -48,7 +48,12 @@ export function joinJobs({ board, processes, ageMs }: JoinOptions): Map<EncoderP
 }
 
 function join(joined: Map<EncoderProcess, Job>, job: Job, process: EncoderProcess): void {
-  job.process = process;
+  if (job.process !== process) {
+    job.process = process;
+    // What its report shows is better known.
+    const { encoder } = process.command;
+    if (!job.reported && encoder) job.complete(describeJob(new URLSearchParams({ encoder })));
+  }
   joined.set(process, job);
 }
 

@@ -5,7 +5,9 @@
  */
 import { assert, assertEquals } from "@std/assert";
 import { FfmpegRig, JOB, progressBlock } from "../support/rigs/ffmpeg.ts";
-import { type Page, valueIn } from "../support/rigs/rig.ts";
+import { eventually } from "../support/exporter_process.ts";
+import { ProcessTree, type TreeProcess } from "../support/process_tree.ts";
+import { type Page, readPage, type RigOptions, valueIn } from "../support/rigs/rig.ts";
 import { anyFaults } from "./any.ts";
 import { type FaultSet, WITHOUT_OVERRIDE } from "./fault.ts";
 
@@ -27,6 +29,26 @@ function assertJobState(page: Page, job_id: string, state: string): void {
 
 function assertParseErrors(page: Page): void {
   assert((valueIn(page, { name: "ffmpeg_ingest_parse_errors_total" }) ?? 0) > 0);
+}
+
+/** The processes that the exporter sees in the fault under test. */
+let tree: ProcessTree | undefined;
+
+function processes(): ProcessTree {
+  assert(tree);
+  return tree;
+}
+
+/** Starts the exporter with a tree of processes. */
+function withProcesses(resources: DisposableStack): RigOptions {
+  tree = resources.use(new ProcessTree());
+  return { args: [`--processes=${tree.path}`] };
+}
+
+/** Sets the ffmpeg that writes a job's progress file. */
+function setProcess(pid: number, job: string, process: TreeProcess = {}): void {
+  const args = ["ffmpeg", "-progress", `/run/ffmpeg-progress/${job}`, "-i", "a", "b"];
+  processes().set(pid, { args, ...process });
 }
 
 /** The faults of the FFmpeg exporter. */
@@ -204,6 +226,84 @@ export const FFMPEG_FAULTS: FaultSet<FfmpegRig> = {
       check: (page) => {
         assertJobState(page, "cut", "lost");
         assertEquals(valueIn(page, { name: "ffmpeg_job_frames_total", labels: { job_id: "cut" } }), 25);
+      },
+      heal: () => {},
+    },
+    {
+      kind: "missing",
+      what: "the bind mount of /proc is taken away",
+      source: "processes",
+      values: "goes on",
+      up: 0,
+      reason: "missing",
+      health: "mount --bind /proc",
+      metrics: "jobs go on, judged by their reports alone; nothing is shown of processes",
+      start: withProcesses,
+      inject: () => processes().hide(),
+      check: (page) => assertEquals(page.families.has("ffmpeg_processes"), false),
+      heal: () => processes().show(),
+    },
+    {
+      kind: "hanging",
+      what: "a job's process is stopped by a signal",
+      values: "goes on",
+      metrics: "its state is paused, not stalled, until it goes on",
+      start: withProcesses,
+      inject: (rig) => {
+        rig.write("stopped", progressBlock(5));
+        setProcess(10, "stopped", { state: "T" });
+      },
+      check: (page) => assertJobState(page, "stopped", "paused"),
+      heal: () => setProcess(10, "stopped"),
+    },
+    {
+      kind: "vanishing",
+      what: "a job's process is killed, or its container removed",
+      values: "goes on",
+      metrics: "that job is lost within seconds, the others go on, CPU time that was counted stays",
+      start: withProcesses,
+      inject: async (rig) => {
+        rig.write("killed", progressBlock(5));
+        setProcess(10, "killed", { cpuSeconds: 5, startSeconds: 2000 });
+        const ofJob = { name: "ffmpeg_job_cpu_seconds_total", labels: { job_id: "killed" } };
+        await eventually(async () => assertEquals(valueIn(await readPage(rig), ofJob), 5));
+        processes().remove(10);
+      },
+      check: (page) => {
+        assertJobState(page, "killed", "lost");
+        assertEquals(valueIn(page, { name: "ffmpeg_cpu_seconds_total" }), 5);
+      },
+      heal: () => {},
+    },
+    {
+      kind: "vanishing",
+      what: "a process ends between two reads of its files",
+      values: "goes on",
+      metrics: "it is left out",
+      start: withProcesses,
+      inject: () => {
+        setProcess(10, "ending");
+        processes().removeFile(10, "cgroup");
+      },
+      check: (page) => assertEquals(page.families.get("ffmpeg_process_info")?.samples ?? [], []),
+      heal: () => processes().remove(10),
+    },
+    {
+      kind: "restarting",
+      what: "a process ends, and its pid is given to another program",
+      values: "goes on",
+      metrics: "its job is lost, the other program is not shown",
+      start: withProcesses,
+      inject: async (rig) => {
+        rig.write("reused", progressBlock(5));
+        setProcess(10, "reused");
+        const ofJob = { name: "ffmpeg_job_cpu_seconds_total", labels: { job_id: "reused" } };
+        await eventually(async () => assertEquals(valueIn(await readPage(rig), ofJob), 0));
+        processes().set(10, { name: "postgres", startSeconds: 2000 });
+      },
+      check: (page) => {
+        assertJobState(page, "reused", "lost");
+        assertEquals(page.families.get("ffmpeg_process_info")?.samples ?? [], []);
       },
       heal: () => {},
     },
