@@ -53,8 +53,11 @@ export interface HistogramState {
 
 /** A value with its labels. */
 export interface Sample {
+  /** Its labels. */
   readonly labels: Labels;
+  /** A finite number. */
   readonly value: number;
+  /** Name of the series, where it is not the family's: a histogram's `_bucket`, `_sum` and `_count`. */
   readonly metricName?: string;
 }
 
