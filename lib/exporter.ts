@@ -11,8 +11,12 @@ import { type CommandLine, readCommandLine } from "./command_line.ts";
 import { permissionDescriptors } from "./grants.ts";
 import { helpText } from "./help.ts";
 import { History } from "./history.ts";
-import { acceptFailure, ListenError, listenOn } from "./listen.ts";
+import { textResponse } from "./http/message.ts";
+import { HttpServer } from "./http/server.ts";
+import { ServerCollector } from "./http/server_collector.ts";
+import { ListenError, listenOn } from "./listen.ts";
 import { createLogger, type Logger } from "./log.ts";
+import { flushStderr } from "./log_queue.ts";
 import { type Flags, formatAddress, UsageError } from "./options.ts";
 import { retainPermissions } from "./permissions.ts";
 import type { Exporter, ExporterProgram } from "./program.ts";
@@ -50,14 +54,15 @@ export async function runExporter<F extends Flags>(
       return print(`${manifest.artifact} ${project.version} (${build})\n`);
     }
     const log = createLogger({ level: common["log.level"], format: common["log.format"] });
-    keepAlive(log);
+    const internal = keepAlive(log);
     const stopped = stopSignal();
     using web = await openWeb(common["web.config.file"], log);
     const exporter = await program.start(options, { log });
     try {
-      return await serve({ program, exporter, log, commandLine, web, simulated, stopped });
+      return await serve({ program, exporter, log, internal, commandLine, web, simulated, stopped });
     } finally {
       await exporter.stop?.();
+      await flushStderr();
     }
   } catch (error) {
     if (error instanceof UsageError || error instanceof ListenError) {
@@ -74,6 +79,7 @@ interface ServeOptions {
   readonly program: Pick<ExporterProgram, "manifest" | "project">;
   readonly exporter: Exporter;
   readonly log: Logger;
+  readonly internal: Internal;
   readonly commandLine: CommandLine;
   readonly web: Web | undefined;
   readonly simulated: string | undefined;
@@ -95,9 +101,20 @@ async function openWeb(path: string | undefined, log: Logger): Promise<Web | und
 
 /** @throws {ListenError} when it cannot listen, or not any more */
 async function serve(options: ServeOptions): Promise<number> {
-  const { program: { manifest, project }, exporter, log, commandLine, web, simulated, stopped } = options;
+  const { program, exporter, log, internal, commandLine, web, simulated, stopped } = options;
+  const { manifest, project } = program;
   using self = new SelfMetrics({ name: manifest.name, version: project.version, simulated });
-  const collectors = web ? [...exporter.collectors, web] : exporter.collectors;
+  const listeners = listenOn(commandLine.addresses);
+  const server = new HttpServer(listeners, {
+    onError: (error) => {
+      internal.errors++;
+      log.error("request failed", { error });
+      return textResponse("Internal error\n", 500);
+    },
+    onWant: (error) => log.warn("cannot accept a connection", { error }),
+    secure: web?.usesTls ? web.secure.bind(web) : undefined,
+  });
+  const collectors = [...exporter.collectors, new ServerCollector(server, internal), ...(web ? [web] : [])];
   const runners = collectors.map((collector) => new CollectorRunner(collector, log));
   using history = new History(exporter.page.chart.metric, runners);
   const handler = createHandler({
@@ -111,16 +128,13 @@ async function serve(options: ServeOptions): Promise<number> {
     simulated,
     handle: exporter.handle?.bind(exporter),
   });
-  const servers = await listenOn(commandLine.addresses, {
-    log,
-    handler: web?.guard(handler, exporter.openPaths) ?? handler,
-    listen: web?.usesTls ? web.listen.bind(web) : exporter.listen?.bind(exporter),
-  });
+  if (web) web.onCertificate = () => server.retireConnections();
+  server.serve(web?.guard(handler, exporter.openPaths) ?? handler);
   retainPermissions(
     [...exporter.keep ?? [], ...web?.keep ?? []],
     permissionDescriptors(commandLine.grants),
   );
-  for (const { addr } of servers) {
+  for (const { addr } of listeners) {
     log.info("listening", {
       exporter: manifest.name,
       version: project.version,
@@ -130,26 +144,31 @@ async function serve(options: ServeOptions): Promise<number> {
   // What is wrong with a source is logged at once, not at the first scrape.
   for (const runner of runners) runner.settle(FIRST_DEADLINE_MS);
   for (const [index, { port }] of commandLine.addresses.entries()) {
-    const addr = servers[index]?.addr;
+    const addr = listeners[index]?.addr;
     if (port !== 0 || !addr) continue;
     print(`${JSON.stringify({ exporter: manifest.name, host: addr.hostname, port: addr.port })}\n`);
   }
-  const reason = await Promise.race([stopped, ...servers.map(acceptFailure)]);
-  if (reason instanceof ListenError) throw reason;
-  log.info("stopping", { signal: reason });
-  await Promise.race([
-    Promise.all(servers.map((server) => server.shutdown())),
-    new Promise((resolve) => setTimeout(resolve, STOP_DEADLINE_MS)),
-  ]);
+  log.info("stopping", { signal: await stopped });
+  await Promise.race([server.shutdown(), new Promise((resolve) => setTimeout(resolve, STOP_DEADLINE_MS))]);
   return 0;
 }
 
+/** Faults of the exporter itself. */
+interface Internal {
+  errors: number;
+}
+
 /** A fault in answering one client or reading one source must not end the process that watches the others. */
-function keepAlive(log: Logger): void {
-  addEventListener("unhandledrejection", (event) => {
+function keepAlive(log: Logger): Internal {
+  const internal = { errors: 0 };
+  const note = (event: Event, error: unknown): void => {
     event.preventDefault();
-    log.error("unexpected failure", { error: event.reason, stack: event.reason?.stack });
-  });
+    internal.errors++;
+    log.error("unexpected failure", { error, stack: error instanceof Error ? error.stack : undefined });
+  };
+  addEventListener("unhandledrejection", (event) => note(event, event.reason));
+  addEventListener("error", (event) => note(event, event.error ?? event.message));
+  return internal;
 }
 
 function stopSignal(): Promise<Deno.Signal> {

@@ -5,6 +5,8 @@
  *
  * @module
  */
+import { LogLimit } from "./log_limit.ts";
+import { writeToStderr } from "./log_queue.ts";
 
 /** How much a line matters, least first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error"] as const;
@@ -27,51 +29,59 @@ export interface LoggerOptions {
   level?: LogLevel;
   /** @default {"logfmt"} */
   format?: LogFormat;
-  /** Takes each line, its line feed included. @default standard error */
+  /** Takes each line, its line feed included. @default standard error, without ever waiting for its reader */
   write?: (line: string) => void;
   /** @default {Date.now} */
   wallClockMs?: () => number;
 }
 
-/** Returns a logger. */
+/** Longest value of a line, in characters; the rest is cut off. */
+const MAX_VALUE_LENGTH = 1024;
+
+/** Returns a logger. What clients and sources have a hand in can neither flood it nor act on a terminal. */
 export function createLogger(options: LoggerOptions = {}): Logger {
   const { level = "info", format = "logfmt", write = writeToStderr, wallClockMs = Date.now } = options;
   const least = LOG_LEVELS.indexOf(level);
   const encode = format === "json" ? encodeJson : encodeLogfmt;
+  const limit = new LogLimit(wallClockMs);
   const at = (own: LogLevel) => (message: string, fields: LogFields = {}): void => {
     if (LOG_LEVELS.indexOf(own) < least) return;
+    const suppressed = limit.admit(message);
+    if (suppressed === undefined) return;
     const time = new Date(wallClockMs()).toISOString();
-    write(`${encode({ time, level: own, msg: message, ...fields })}\n`);
+    const all = { time, level: own, msg: message, ...fields, ...(suppressed > 0 ? { suppressed } : {}) };
+    write(`${encode(Object.entries(all).map(([name, value]) => [name, plain(value)]))}\n`);
   };
   return { debug: at("debug"), info: at("info"), warn: at("warn"), error: at("error") };
 }
 
-const ENCODER = new TextEncoder();
+type Plain = string | number | boolean | null;
 
-function writeToStderr(line: string): void {
-  try {
-    Deno.stderr.writeSync(ENCODER.encode(line));
-  } catch (error) {
-    // Nobody reads the log any more (EPIPE), or its disk is full: measuring goes on.
-    if (!(error instanceof Error)) throw error;
-  }
+/** A value as it may be written: a number, or a text of bounded length. */
+function plain(value: unknown): Plain {
+  if (typeof value === "number" || typeof value === "boolean" || value === null) return value;
+  const text = typeof value === "object" && !(value instanceof Error) ? JSON.stringify(value) : String(value);
+  return text.length > MAX_VALUE_LENGTH ? `${text.slice(0, MAX_VALUE_LENGTH)}… (cut)` : text;
 }
 
-function encodeJson(fields: LogFields): string {
-  return JSON.stringify(
-    fields,
-    (_, value) => value instanceof Error || typeof value === "bigint" ? String(value) : value,
+/** C1 controls, line separators, and what turns the direction of text: JSON leaves them as they are. */
+const UNSEEN_REGEXP = /[\u007f-\u009f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]/g;
+
+function quote(value: Plain): string {
+  return JSON.stringify(value).replace(
+    UNSEEN_REGEXP,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
   );
 }
 
-function encodeLogfmt(fields: LogFields): string {
-  return Object.entries(fields).map(([key, value]) => `${key}=${quote(value)}`).join(" ");
+function encodeJson(fields: readonly (readonly [string, Plain])[]): string {
+  return `{${fields.map(([name, value]) => `${JSON.stringify(name)}:${quote(value)}`).join(",")}}`;
 }
 
-function quote(value: unknown): string {
-  const text = typeof value === "object" && value !== null && !(value instanceof Error)
-    ? JSON.stringify(value)
-    : String(value);
-  // deno-lint-ignore no-control-regex
-  return text === "" || /[\s"=\\\u0000-\u001f\u007f]/.test(text) ? JSON.stringify(text) : text;
+function encodeLogfmt(fields: readonly (readonly [string, Plain])[]): string {
+  return fields.map(([name, value]) => {
+    const quoted = quote(value);
+    const isBare = typeof value === "string" && /^[^\s"=\\]+$/.test(value) && quoted === `"${value}"`;
+    return `${name}=${isBare ? value : quoted}`;
+  }).join(" ");
 }

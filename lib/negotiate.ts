@@ -7,6 +7,7 @@
  */
 import { accepts, acceptsEncodings } from "@std/http/negotiation";
 import type { Format } from "./exposition.ts";
+import type { HttpRequest } from "./http/message.ts";
 
 /** How a page is to be sent. */
 export interface Representation {
@@ -31,16 +32,20 @@ const MAX_LENGTH = 1024;
 const known = new Map<string, Representation>();
 
 /** Returns what the request's Accept and Accept-Encoding ask for; the text format where they fit nothing. */
-export function negotiate(request: Pick<Request, "headers">): Representation {
-  const key = `${request.headers.get("accept")}\n${request.headers.get("accept-encoding")}`;
+export function negotiate({ headers }: Pick<HttpRequest, "headers">): Representation {
+  const accept = headers.get("accept");
+  const encoding = headers.get("accept-encoding");
+  const key = `${accept}\n${encoding}`;
   if (key.length > MAX_LENGTH) return { format: "text", gzip: false };
   let answer = known.get(key);
   if (!answer) {
+    const request = { headers: new Headers() };
+    if (accept !== undefined) request.headers.set("accept", accept);
+    if (encoding !== undefined) request.headers.set("accept-encoding", encoding);
     answer = {
       format: FORMAT_BY_TYPE[accepts(request, ...TYPES) ?? ""] ?? "text",
       // A client that says nothing of encodings gets none; @std/http would give it the first.
-      gzip: request.headers.has("accept-encoding") &&
-        acceptsEncodings(request, "gzip", "identity") === "gzip",
+      gzip: encoding !== undefined && acceptsEncodings(request, "gzip", "identity") === "gzip",
     };
     // Only as many as honest scrapers can differ in: what a hostile one sends is not kept.
     if (known.size < REMEMBERED) known.set(key, answer);

@@ -77,7 +77,7 @@ export const PAGE_ASSETS: readonly {
  *
  * @param host the request's Host header
  */
-export function pageHeaders(host: string | null): Record<string, string> {
+export function pageHeaders(host: string | undefined): Record<string, string> {
   return {
     "content-type": "text/html; charset=utf-8",
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; " +
@@ -89,7 +89,7 @@ export function pageHeaders(host: string | null): Record<string, string> {
 }
 
 /** Every port of the page's own host. A policy cannot name an IPv6 address, so there the page asks only itself. */
-function connectSources(host: string | null): string {
+function connectSources(host: string | undefined): string {
   const [, name] = /^([a-z0-9.-]+)(?::\d+)?$/i.exec(host ?? "") ?? [];
   return name ? `'self' http://${name}:* https://${name}:*` : "'self'";
 }

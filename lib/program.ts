@@ -4,7 +4,7 @@
  * @module
  */
 import type { Collector } from "./collector.ts";
-import type { ListenOptions, Server } from "./listen.ts";
+import type { HttpRequest, HttpResponse } from "./http/message.ts";
 import type { Logger } from "./log.ts";
 import type { Manifest, Project } from "./manifest.ts";
 import type { Flags, ParsedFlags } from "./options.ts";
@@ -35,14 +35,9 @@ export interface Exporter {
   /** Permissions that it needs as long as it runs; every other one is revoked. */
   readonly keep?: readonly Deno.PermissionDescriptor[];
   /** Routes of its own, asked before the common ones; undefined: not one of them. */
-  handle?(
-    request: Request,
-    info: Deno.ServeHandlerInfo<Deno.NetAddr>,
-  ): Response | Promise<Response> | undefined;
+  handle?(request: HttpRequest): HttpResponse | Promise<HttpResponse> | undefined;
   /** Paths among these routes that need no password where a web configuration asks for one. */
   readonly openPaths?: readonly string[];
-  /** Listens in place of `Deno.serve`, where no web configuration asks for TLS. */
-  listen?(options: ListenOptions): Server | Promise<Server>;
   /** Ends what it does in the background. */
   stop?(): void | Promise<void>;
 }

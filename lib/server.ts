@@ -9,8 +9,15 @@ import { STATUS_CODE } from "@std/http/status";
 import type { CollectorRunner, SourceStatus } from "./collector.ts";
 import { CONTENT_TYPE, Exposition, type Format, type Snapshot } from "./exposition.ts";
 import type { Manifest, Project } from "./manifest.ts";
-import { negotiate } from "./negotiate.ts";
+import {
+  type HttpHandler,
+  type HttpRequest,
+  type HttpResponse,
+  jsonResponse,
+  textResponse,
+} from "./http/message.ts";
 import type { HistoryReport } from "./history.ts";
+import { negotiate } from "./negotiate.ts";
 import { PAGE_ASSETS, type PageDescription, pageHeaders, renderPage } from "./page.ts";
 
 /** Longest a scrape waits for its sources where the scraper names no time-out, in milliseconds. */
@@ -40,85 +47,79 @@ export interface ServerOptions {
   readonly simulated?: string | undefined;
   /** Routes of the exporter's own, asked first. */
   readonly handle?:
-    | ((
-      request: Request,
-      info: Deno.ServeHandlerInfo<Deno.NetAddr>,
-    ) => Response | Promise<Response> | undefined)
+    | ((request: HttpRequest) => HttpResponse | Promise<HttpResponse> | undefined)
     | undefined;
 }
 
-type Handler = (request: Request, info: Deno.ServeHandlerInfo<Deno.NetAddr>) => Response | Promise<Response>;
+const ENCODER = new TextEncoder();
 
-/** Returns the handler for `Deno.serve`. */
-export function createHandler(options: ServerOptions): Handler {
-  const metrics = createMetricsRoute(options);
-  const health = createHealthRoute(options);
-  const routes: Record<string, (request: Request) => Response | Promise<Response>> = {
-    "/health": health,
-    "/-/healthy": () => plainText("Healthy\n"),
-    "/-/ready": () => plainText("Ready\n"),
-    "/": async (request) => {
-      await settle(options.runners);
-      return new Response(renderPage(options), { headers: pageHeaders(request.headers.get("host")) });
-    },
-    "/page/history.json": () =>
-      Response.json(options.history.report(), { headers: { "cache-control": "no-store" } }),
-    [options.telemetryPath]: metrics,
-  };
-  for (const { path, contentType, body } of PAGE_ASSETS) {
-    routes[path] = (request) =>
-      new Response(body, {
-        headers: { ...pageHeaders(request.headers.get("host")), "content-type": contentType },
-      });
-  }
-  return (request, info) => {
-    const own = options.handle?.(request, info);
+/** Returns the handler for the server. */
+export function createHandler(options: ServerOptions): HttpHandler {
+  const routes = createRoutes(options);
+  return (request) => {
+    const own = options.handle?.(request);
     if (own) return own;
-    const route = Object.hasOwn(routes, pathOf(request.url)) ? routes[pathOf(request.url)] : undefined;
-    if (!route) return plainText("Not found: see / for what there is\n", STATUS_CODE.NotFound);
+    const route = routes.get(request.path);
+    if (!route) return textResponse("Not found: see / for what there is\n", STATUS_CODE.NotFound);
     if (request.method !== "GET" && request.method !== "HEAD") {
-      return plainText("Method not allowed\n", STATUS_CODE.MethodNotAllowed, { allow: "GET, HEAD" });
+      return textResponse("Method not allowed\n", STATUS_CODE.MethodNotAllowed, { allow: "GET, HEAD" });
     }
     const answer = route(request);
     return request.headers.has("origin") ? shareWithHost(request, answer) : answer;
   };
 }
 
+function createRoutes(options: ServerOptions): ReadonlyMap<string, HttpHandler> {
+  const assets = PAGE_ASSETS.map(({ path, contentType, body }): [string, HttpHandler] => {
+    const bytes = ENCODER.encode(body);
+    return [path, ({ headers }) => ({
+      status: STATUS_CODE.OK,
+      headers: { ...pageHeaders(headers.get("host")), "content-type": contentType },
+      body: bytes,
+    })];
+  });
+  return new Map<string, HttpHandler>([
+    ["/health", createHealthRoute(options)],
+    ["/-/healthy", () => textResponse("Healthy\n")],
+    ["/-/ready", () => textResponse("Ready\n")],
+    ["/", async ({ headers }) => {
+      await settle(options.runners);
+      return textResponse(renderPage(options), STATUS_CODE.OK, pageHeaders(headers.get("host")));
+    }],
+    ["/page/history.json", () => jsonResponse(options.history.report(), { "cache-control": "no-store" })],
+    [options.telemetryPath, createMetricsRoute(options)],
+    ...assets,
+  ]);
+}
+
 /** Lets pages of this host's other exporters read an answer, and no other page. */
-async function shareWithHost(request: Request, answer: Response | Promise<Response>): Promise<Response> {
+async function shareWithHost(
+  { headers }: HttpRequest,
+  answer: HttpResponse | Promise<HttpResponse>,
+): Promise<HttpResponse> {
   const response = await answer;
-  const origin = URL.parse(request.headers.get("origin") ?? "");
-  const host = URL.parse(`http://${request.headers.get("host")}`);
-  response.headers.append("vary", "origin");
-  if (origin && host && origin.hostname === host.hostname) {
-    response.headers.set("access-control-allow-origin", origin.origin);
-  }
-  return response;
-}
-
-/** The path of an absolute URL, without the cost of parsing the rest. */
-function pathOf(url: string): string {
-  const start = url.indexOf("/", url.indexOf("://") + 3);
-  const end = url.search(/[?#]/);
-  return end < 0 ? url.slice(start) : url.slice(start, end);
-}
-
-function plainText(
-  body: string,
-  status: number = STATUS_CODE.OK,
-  headers: Record<string, string> = {},
-): Response {
-  return new Response(body, { status, headers: { "content-type": "text/plain; charset=utf-8", ...headers } });
+  const origin = URL.parse(headers.get("origin") ?? "");
+  const host = URL.parse(`http://${headers.get("host")}`);
+  const isSameHost = origin !== null && host !== null && origin.hostname === host.hostname;
+  const { vary } = response.headers;
+  return {
+    ...response,
+    headers: {
+      ...response.headers,
+      vary: vary === undefined ? "origin" : `${vary}, origin`,
+      ...(isSameHost ? { "access-control-allow-origin": origin.origin } : {}),
+    },
+  };
 }
 
 /** A page as it is sent. */
 interface Representable {
   readonly snapshots: readonly Snapshot[];
-  readonly text: string;
-  gzipped?: Promise<Uint8Array<ArrayBuffer>>;
+  readonly plain: HttpResponse;
+  gzipped?: Promise<HttpResponse>;
 }
 
-function createMetricsRoute(options: ServerOptions): (request: Request) => Response | Promise<Response> {
+function createMetricsRoute(options: ServerOptions): HttpHandler {
   const exposition = new Exposition();
   const last: Partial<Record<Format, Representable>> = {};
   let underWay = 0;
@@ -127,20 +128,31 @@ function createMetricsRoute(options: ServerOptions): (request: Request) => Respo
   function pageOf(snapshots: readonly Snapshot[], format: Format): Representable | Promise<Representable> {
     const known = last[format];
     if (known && isSame(known.snapshots, snapshots)) return known;
-    return exposition.render(snapshots, format).then((text) => last[format] = { snapshots, text });
+    return exposition.render(snapshots, format).then((text) =>
+      last[format] = { snapshots, plain: pageResponse(format, ENCODER.encode(text)) }
+    );
   }
 
-  function answer(statuses: readonly SourceStatus[], request: Request): Response | Promise<Response> {
+  function answer(
+    statuses: readonly SourceStatus[],
+    request: HttpRequest,
+  ): HttpResponse | Promise<HttpResponse> {
     const { format, gzip } = negotiate(request);
     const snapshots = statuses.flatMap((status) => status.snapshots);
     snapshots.push(options.self.snapshot);
+    const send = (page: Representable): HttpResponse | Promise<HttpResponse> => {
+      if (!gzip) return page.plain;
+      return page.gzipped ??= compress(page.plain.body).then((body) => pageResponse(format, body, "gzip"));
+    };
     const page = pageOf(snapshots, format);
-    return page instanceof Promise ? page.then((page) => send(page, format, gzip)) : send(page, format, gzip);
+    return page instanceof Promise ? page.then(send) : send(page);
   }
 
   return (request) => {
     if (underWay >= MAX_SCRAPES) {
-      return plainText("Too many scrapes at once\n", STATUS_CODE.ServiceUnavailable, { "retry-after": "1" });
+      return textResponse("Too many scrapes at once\n", STATUS_CODE.ServiceUnavailable, {
+        "retry-after": "1",
+      });
     }
     const deadlineMs = deadlineOf(request);
     const statuses = options.runners.map((runner) => runner.run(deadlineMs));
@@ -154,12 +166,17 @@ function isSettled(statuses: readonly (SourceStatus | Promise<SourceStatus>)[]):
   return !statuses.some((status) => status instanceof Promise);
 }
 
-function send(page: Representable, format: Format, gzip: boolean): Response | Promise<Response> {
+function pageResponse(
+  format: Format,
+  body: Uint8Array<ArrayBuffer>,
+  encoding?: string,
+): HttpResponse {
   const headers = { "content-type": CONTENT_TYPE[format], vary: "accept, accept-encoding" };
-  if (!gzip) return new Response(page.text, { headers });
-  return (page.gzipped ??= compress(page.text)).then((body) =>
-    new Response(body, { headers: { ...headers, "content-encoding": "gzip" } })
-  );
+  return {
+    status: STATUS_CODE.OK,
+    headers: encoding ? { ...headers, "content-encoding": encoding } : headers,
+    body,
+  };
 }
 
 function isSame(left: readonly unknown[], right: readonly unknown[]): boolean {
@@ -167,18 +184,18 @@ function isSame(left: readonly unknown[], right: readonly unknown[]): boolean {
 }
 
 /** How long this scrape may take: the scraper's own time-out less a margin. */
-function deadlineOf(request: Request): number {
+function deadlineOf(request: HttpRequest): number {
   const seconds = Number(request.headers.get("x-prometheus-scrape-timeout-seconds") ?? NaN);
   if (!(seconds > 0)) return DEFAULT_DEADLINE_MS;
   return Math.min(Math.max(seconds * 1000 - DEADLINE_MARGIN_MS, seconds * 500, MIN_DEADLINE_MS), 60_000);
 }
 
-async function compress(text: string): Promise<Uint8Array<ArrayBuffer>> {
-  const body = new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+async function compress(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<ArrayBuffer>> {
+  const body = new Blob([bytes]).stream().pipeThrough(new CompressionStream("gzip"));
   return new Uint8Array(await new Response(body).arrayBuffer());
 }
 
-/** Gives the sources a moment to answer; what they said last holds where they do not. */
+/** Gives the sources a moment to answer; their last status holds where they do not. */
 async function settle(runners: readonly CollectorRunner[]): Promise<SourceStatus[]> {
   await Promise.all(runners.map((runner) => runner.settle(HEALTH_DEADLINE_MS)));
   return runners.map((runner) => runner.status);
@@ -195,10 +212,8 @@ export interface HealthReport {
   readonly sources: readonly { readonly name: string; readonly up: boolean; readonly reason: string }[];
 }
 
-function createHealthRoute(
-  { manifest, project, runners, simulated }: ServerOptions,
-): () => Promise<Response> {
-  return async () => {
+function createHealthRoute({ manifest, project, runners, simulated }: ServerOptions): HttpHandler {
+  return async ({ isStranger = false }) => {
     const statuses = await settle(runners);
     const report: HealthReport = {
       status: statuses.every(({ up, problems }) => up && problems.length === 0) ? "ok" : "degraded",
@@ -209,9 +224,12 @@ function createHealthRoute(
       sources: statuses.map(({ source, up, problems }) => ({
         name: source,
         up,
-        reason: problems.map(({ message }) => message).join("; "),
+        // Messages name containers, jobs and files, which strangers are not to know.
+        reason: isStranger
+          ? [...new Set(problems.map(({ reason }) => reason))].join(", ")
+          : problems.map(({ message }) => message).join("; "),
       })),
     };
-    return Response.json(report, { headers: { "cache-control": "no-store" } });
+    return jsonResponse(report, { "cache-control": "no-store" });
   };
 }

@@ -18,7 +18,32 @@ export const STATUS_CODE = {
   MethodNotAllowed: 405,
   Conflict: 409,
   ContentTooLarge: 413,
+  ExpectationFailed: 417,
   TooManyRequests: 429,
+  RequestHeaderFieldsTooLarge: 431,
   InternalServerError: 500,
   ServiceUnavailable: 503,
+  HTTPVersionNotSupported: 505,
 } as const;
+
+/** One of the codes. */
+export type StatusCode = typeof STATUS_CODE[keyof typeof STATUS_CODE];
+
+/** Reason phrases by code. */
+export const STATUS_TEXT: Readonly<Record<StatusCode, string>> = {
+  200: "OK",
+  204: "No Content",
+  400: "Bad Request",
+  401: "Unauthorized",
+  403: "Forbidden",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  409: "Conflict",
+  413: "Content Too Large",
+  417: "Expectation Failed",
+  429: "Too Many Requests",
+  431: "Request Header Fields Too Large",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+  505: "HTTP Version Not Supported",
+};

@@ -6,6 +6,8 @@
  */
 import { type Collection, type Collector, CollectorRunner } from "../../lib/collector.ts";
 import { type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
+import { type HttpHandler, type HttpResponse, textResponse } from "../../lib/http/message.ts";
+import { HttpServer } from "../../lib/http/server.ts";
 import { createLogger } from "../../lib/log.ts";
 import { createHandler } from "../../lib/server.ts";
 import { PROGRAM, TOY } from "../../tests/support/toy.ts";
@@ -66,7 +68,6 @@ const VARIANTS: Readonly<Record<string, () => unknown>> = {
 
 const [port, variant = ""] = Deno.args;
 const made = await VARIANTS[variant]?.();
-const handler = typeof made === "function"
-  ? made as Deno.ServeHandler<Deno.NetAddr>
-  : (): Response => new Response("x\n");
-Deno.serve({ hostname: "127.0.0.1", port: Number(port), onListen: () => {} }, handler);
+const handler = typeof made === "function" ? made as HttpHandler : (): HttpResponse => textResponse("x\n");
+const onError = (): HttpResponse => textResponse("failed\n", 500);
+new HttpServer([Deno.listen({ hostname: "127.0.0.1", port: Number(port) })], { onError }).serve(handler);

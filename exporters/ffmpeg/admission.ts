@@ -4,20 +4,12 @@
  * @module
  */
 import type { BlockList } from "node:net";
+import type { HttpRequest } from "../../lib/http/message.ts";
 import { isInRanges } from "./ip_range.ts";
-
-/** Whose request it is. */
-export interface Sender {
-  /** The client's IP address. */
-  readonly client: string;
-  /** The address of this machine that it has connected to; empty where that is not known. */
-  readonly local: string;
-  readonly headers: { get(name: string): string | null | undefined };
-}
 
 /** Why a request may not bring reports; undefined: it may. */
 export function refuseSender(
-  { client, local, headers }: Sender,
+  { client, local, headers }: Pick<HttpRequest, "client" | "local" | "headers">,
   from: BlockList,
 ): "address" | "cross_site" | undefined {
   // Nobody else can connect from an address of this machine, so such a client counts as loopback.

@@ -8,9 +8,10 @@
  */
 import type { BlockList } from "node:net";
 import { STATUS_CODE } from "@std/http/status";
+import { emptyResponse, type HttpRequest, type HttpResponse, textResponse } from "../../lib/http/message.ts";
 import type { Logger } from "../../lib/log.ts";
-import { refuseSender, type Sender } from "./admission.ts";
-import { type Body, readBody } from "./body_reader.ts";
+import { refuseSender } from "./admission.ts";
+import { paced } from "./body_reader.ts";
 import { type Intake, type RejectReason, ReportStream } from "./intake.ts";
 import type { Job, JobVia } from "./job.ts";
 import { cleanText, describeJob } from "./job_description.ts";
@@ -47,21 +48,6 @@ export interface IngestOptions {
   readonly beforeExit?: (id: string) => void;
 }
 
-/** What is read of a request; those of fetch have it. */
-export interface IngestRequest {
-  readonly method: string;
-  /** Absolute. */
-  readonly url: string;
-  readonly headers: Sender["headers"];
-  readonly body: Body | null;
-}
-
-/** The two ends of its connection. */
-export interface ClientInfo {
-  readonly remoteAddr: Pick<Deno.NetAddr, "hostname">;
-  readonly localAddr?: Pick<Deno.NetAddr, "hostname">;
-}
-
 /** Takes reports and exit codes over HTTP. */
 export class Ingest {
   readonly #intake: Intake;
@@ -86,49 +72,47 @@ export class Ingest {
   }
 
   /** Answers a request to one of the routes here; undefined for any other. */
-  handle(
-    { method, url, headers, body }: IngestRequest,
-    { remoteAddr, localAddr }: ClientInfo,
-  ): Response | Promise<Response> | undefined {
-    const { pathname, searchParams } = new URL(url);
-    const via = Object.hasOwn(VIAS, pathname) ? VIAS[pathname] : undefined;
-    const exit = EXIT_PATH_REGEXP.exec(pathname);
+  handle(request: HttpRequest): HttpResponse | Promise<HttpResponse> | undefined {
+    const { method, path, query, client } = request;
+    const via = Object.hasOwn(VIAS, path) ? VIAS[path] : undefined;
+    const exit = EXIT_PATH_REGEXP.exec(path);
     if (!via && !exit) return undefined;
     const methods = via ? ["POST", "PUT"] : ["POST"];
     if (!methods.includes(method)) {
-      const status = STATUS_CODE.MethodNotAllowed;
-      return new Response("Method not allowed\n", { status, headers: { allow: methods.join(", ") } });
+      return textResponse("Method not allowed\n", STATUS_CODE.MethodNotAllowed, {
+        allow: methods.join(", "),
+      });
     }
-    const client = remoteAddr.hostname;
-    const refused = refuseSender({ client, local: localAddr?.hostname ?? "", headers }, this.#from);
-    if (refused) return this.#refuse(refused, client, body);
-    if (!via) return this.#exit(exit?.[1] ?? "", searchParams);
-    const id = cleanText(searchParams.get("job_id") ?? "");
+    const parameters = new URLSearchParams(query);
+    const refused = refuseSender(request, this.#from);
+    if (refused) return this.#refuse(refused, client, request);
+    if (!via) return this.#exit(request, exit?.[1] ?? "", parameters);
+    const id = cleanText(parameters.get("job_id") ?? "");
     const startedMs = this.#intake.board.nowMs();
-    const opening = this.#intake.open({ id, via, description: describeJob(searchParams), startedMs });
-    return opening.refused ? this.#refuse(opening.refused, id, body) : this.#take(body, opening.job);
+    const opening = this.#intake.open({ id, via, description: describeJob(parameters), startedMs });
+    return opening.refused ? this.#refuse(opening.refused, id, request) : this.#take(request, opening.job);
   }
 
   /** Reads the body to its end. What it holds meanwhile it holds for each job: no parameters, no request. */
-  async #take(body: Body | null, job: Job): Promise<Response> {
+  async #take({ readBody }: HttpRequest, job: Job): Promise<HttpResponse> {
     const stream = new ReportStream(this.#intake, { job });
     this.#open++;
     try {
-      await readBody(body, (chunk) => stream.push(chunk));
+      await readBody(paced((chunk) => stream.push(chunk)), true);
     } finally {
       stream.end();
       this.#open--;
     }
-    return new Response(null, { status: STATUS_CODE.NoContent });
+    return emptyResponse(STATUS_CODE.NoContent);
   }
 
-  async #refuse(why: RejectReason, who: string, body: Body | null): Promise<Response> {
+  async #refuse(why: RejectReason, who: string, { readBody }: HttpRequest): Promise<HttpResponse> {
     const reason = this.#refused < MAX_REFUSED ? why : "busy";
     this.#intake.reject(reason);
     if (reason !== "busy") {
       this.#refused++;
       this.#open++;
-      await readBody(body, () => {});
+      await readBody(paced(() => {}));
       this.#open--;
       this.#refused--;
     }
@@ -138,22 +122,19 @@ export class Ingest {
       this.#loggedMs.set(reason, nowMs);
       this.#log.warn(`Cannot take the reports of "${who}": ${message}`, { reason });
     }
-    return new Response(`Refused: ${message}\n`, { status });
+    return textResponse(`Refused: ${message}\n`, status);
   }
 
-  async #exit(encodedId: string, parameters: URLSearchParams): Promise<Response> {
+  async #exit(request: HttpRequest, encodedId: string, parameters: URLSearchParams): Promise<HttpResponse> {
     const id = decodeId(encodedId);
     const code = parameters.get("code") ?? "";
     const pid = Number(parameters.get("pid") || NaN);
     if (id === "" || !EXIT_CODE_REGEXP.test(code)) {
-      const status = STATUS_CODE.BadRequest;
-      return new Response('Want "POST /jobs/ID/exit?code=N", with N the exit code\n', { status });
+      return textResponse('Want "POST /jobs/ID/exit?code=N", with N the exit code\n', STATUS_CODE.BadRequest);
     }
     this.#beforeExit(id);
     const refused = this.#intake.board.exit(id, Number(code), pid > 0 ? pid : undefined);
-    return refused
-      ? await this.#refuse(refused, id, null)
-      : new Response(null, { status: STATUS_CODE.NoContent });
+    return refused ? await this.#refuse(refused, id, request) : emptyResponse(STATUS_CODE.NoContent);
   }
 }
 

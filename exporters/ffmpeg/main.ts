@@ -10,7 +10,6 @@ import { runExporter } from "../../lib/exporter.ts";
 import type { Exporter, ExporterProgram } from "../../lib/program.ts";
 import { PROJECT } from "../catalog.ts";
 import { JobCollector } from "./collector.ts";
-import { HttpServer } from "./http_server.ts";
 import { Ingest } from "./ingest.ts";
 import { Intake } from "./intake.ts";
 import { JobBoard } from "./job_board.ts";
@@ -64,10 +63,9 @@ export const PROGRAM = {
       collectors: [folder, processes, jobs].filter((collector) => collector !== undefined),
       page: FFMPEG_PAGE,
       keep: [path, tree].filter((folder) => folder !== undefined).map((path) => ({ name: "read", path })),
-      handle: (request, info) => ingest.handle(request, info),
+      handle: (request) => ingest.handle(request),
       // ffmpeg sends no password with its reports: they are let in by their address.
       openPaths: ["/progress"],
-      listen: (address) => new HttpServer({ ...address, log }),
       stop(): void {
         clearInterval(timer);
         folder?.stop();

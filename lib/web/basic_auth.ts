@@ -35,8 +35,8 @@ export class BasicAuth {
   readonly #key = randomBytes(32);
   readonly #checks: { check(request: PasswordCheck): Promise<boolean | undefined> };
   #users: readonly User[] = [];
-  /** Digests of admitted credentials; a hash admits one password, so there are about as many as users. */
-  #admitted = new Set<string>();
+  /** Users by the digest of their admitted credentials; a hash admits one password, so there are about as many. */
+  #admitted = new Map<string, User>();
   readonly #refused = new Set<string>();
   readonly #pending = new Map<string, Promise<Verdict>>();
 
@@ -44,26 +44,28 @@ export class BasicAuth {
     this.#checks = checks;
   }
 
-  /** Replaces the users: bcrypt hashes by name. With none, nobody is admitted. */
+  /** Replaces the users: bcrypt hashes by name. With none, nobody is admitted; whose hash stays, stays admitted. */
   setUsers(users: ReadonlyMap<string, string>): void {
     this.#users = [...users].map(([name, hash]) => ({ nameDigest: this.#digest(name), hash }));
-    this.#admitted = new Set();
+    const isUser = ({ nameDigest, hash }: User): boolean =>
+      this.#users.some((user) => user.hash === hash && user.nameDigest.equals(nameDigest));
+    this.#admitted = new Map([...this.#admitted].filter(([, user]) => isUser(user)));
   }
 
   /** Decides whether to answer. */
   check(claim: Claim): Promise<Verdict> {
     const credentials = parseBasic(claim.authorization);
     if (!credentials || this.#users.length === 0) return Promise.resolve("refused");
-    const { known, hash } = this.#find(credentials.user);
+    const { user, hash } = this.#find(credentials.user);
     const digest = this.#digest(JSON.stringify([credentials.user, hash, credentials.password]))
       .toString("base64");
-    if (known && this.#admitted.has(digest)) return Promise.resolve("admitted");
+    if (user && this.#admitted.has(digest)) return Promise.resolve("admitted");
     if (this.#refused.has(digest)) return Promise.resolve("refused");
     const pending = this.#pending.get(digest);
     if (pending) return pending;
     const verdict = this.#verify(
       { client: claim.client, password: credentials.password, hash },
-      known,
+      user,
       digest,
     )
       .finally(() => this.#pending.delete(digest));
@@ -75,21 +77,21 @@ export class BasicAuth {
    * The user's hash. For a name that does not exist it is some user's, always the same for that name, so that the
    * time of the answer does not tell which names exist.
    */
-  #find(name: string): { known: boolean; hash: string } {
+  #find(name: string): { user: User | undefined; hash: string } {
     const digest = this.#digest(name);
     let found: User | undefined;
     for (const user of this.#users) {
       if (timingSafeEqual(user.nameDigest, digest)) found = user;
     }
     const decoy = this.#users[digest.readUInt32LE() % this.#users.length];
-    return { known: found !== undefined, hash: (found ?? decoy)?.hash ?? "" };
+    return { user: found, hash: (found ?? decoy)?.hash ?? "" };
   }
 
-  async #verify(request: PasswordCheck, known: boolean, digest: string): Promise<Verdict> {
+  async #verify(request: PasswordCheck, user: User | undefined, digest: string): Promise<Verdict> {
     const matches = await this.#checks.check(request);
     if (matches === undefined) return "busy";
-    if (matches && known) {
-      this.#admitted.add(digest);
+    if (matches && user) {
+      this.#admitted.set(digest, user);
       return "admitted";
     }
     if (this.#refused.size >= REMEMBERED_REFUSALS) {

@@ -7,6 +7,7 @@
  * @module
  */
 import { FAILSAFE_SCHEMA, loadAll, YAMLException } from "js-yaml";
+import { CLIENT_AUTH, type ClientAuth, TLS_VERSIONS, type TlsVersion } from "../http/tls.ts";
 
 /** A web configuration that cannot be used; the message says why and never contains a value from the file. */
 export class WebConfigError extends Error {
@@ -15,22 +16,6 @@ export class WebConfigError extends Error {
 
 /** A PEM text: in the configuration itself, or in a file. */
 export type PemSource = { readonly pem: string } | { readonly file: string };
-
-/** What each `client_auth_type` asks of a client: to show a certificate, and to have it signed by the CA. */
-export const CLIENT_AUTH = {
-  NoClientCert: { request: false, require: false, verify: false },
-  RequestClientCert: { request: true, require: false, verify: false },
-  RequireAnyClientCert: { request: true, require: true, verify: false },
-  VerifyClientCertIfGiven: { request: true, require: false, verify: true },
-  RequireAndVerifyClientCert: { request: true, require: true, verify: true },
-} as const;
-/** One of {@linkcode CLIENT_AUTH}. */
-export type ClientAuth = keyof typeof CLIENT_AUTH;
-
-/** The TLS versions that Deno speaks, oldest first, as node:tls calls them. */
-export const TLS_VERSIONS = { TLS12: "TLSv1.2", TLS13: "TLSv1.3" } as const;
-/** One of {@linkcode TLS_VERSIONS}. */
-export type TlsVersion = keyof typeof TLS_VERSIONS;
 
 /** `tls_server_config` */
 export interface TlsConfig {

@@ -7,9 +7,10 @@
  * @module
  */
 import { dirname, join } from "@std/path";
+import type { TlsMaterial } from "../http/tls.ts";
 import { refusalOf } from "../permissions.ts";
 import { parseWebConfig, type PemSource, type WebConfig, WebConfigError } from "./config.ts";
-import { checkTlsMaterial, type TlsMaterial } from "./tls_material.ts";
+import { checkTlsMaterial } from "./tls_material.ts";
 
 /** What is in force. */
 export interface LoadedWebConfig {

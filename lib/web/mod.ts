@@ -7,14 +7,16 @@
 import { STATUS_CODE } from "@std/http/status";
 import type { Collection, Collector, Problem } from "../collector.ts";
 import { type MetricDefinition, Snapshot } from "../exposition.ts";
+import type { Transport } from "../http/byte_source.ts";
+import { type HttpHandler, type HttpRequest, type HttpResponse, textResponse } from "../http/message.ts";
+import { TlsLayer } from "../http/tls.ts";
 import type { Logger } from "../log.ts";
-import { BasicAuth } from "./basic_auth.ts";
+import { BasicAuth, type Verdict } from "./basic_auth.ts";
 import { WebConfigError } from "./config.ts";
 import { type LoadedWebConfig, WebConfigFile, type WebConfigFileOptions } from "./config_file.ts";
-import type { FetchHandler } from "./fetch_adapter.ts";
 import { PasswordChecks } from "./password_checks.ts";
 import { expiryMs } from "./tls_material.ts";
-import { TlsServer, type TlsServerOptions } from "./tls_server.ts";
+import { weakening } from "./weakening.ts";
 
 export { WebConfigError };
 
@@ -34,12 +36,12 @@ export const WEB_METRICS = {
 /** Options of {@linkcode Web.open}. */
 export interface WebOptions extends WebConfigFileOptions {
   readonly log: Logger;
-  /** How often the files are looked at, in milliseconds. @default {2000} */
+  /** How often the files are read; a change counts when two readings agree, in milliseconds. @default {1000} */
   readonly reloadPeriodMs?: number;
 }
 
 /**
- * A web configuration in force. As a collector it tells whether its files can be used as they are now; while they
+ * A web configuration in force. As a collector it reports whether its files can be used as they are now; while they
  * cannot, what was read last stays in force.
  */
 export class Web implements Collector, Disposable {
@@ -48,18 +50,23 @@ export class Web implements Collector, Disposable {
   readonly #log: Logger;
   readonly #auth = new BasicAuth(new PasswordChecks());
   readonly #timer: ReturnType<typeof setInterval>;
+  readonly #tls: TlsLayer | undefined;
   #loaded: LoadedWebConfig;
-  #server: TlsServer | undefined;
+  /** What was read last: in force once it is read a second time, for a file may be half-written. */
+  #candidate: LoadedWebConfig;
   #collection: Collection;
   #reloading = false;
+  /** Called when connections with an old certificate should end. */
+  onCertificate = (): void => {};
 
   private constructor(file: WebConfigFile, loaded: LoadedWebConfig, options: WebOptions) {
     this.#file = file;
     this.#log = options.log;
-    this.#loaded = loaded;
+    this.#loaded = this.#candidate = loaded;
+    this.#tls = loaded.tls && new TlsLayer(loaded.tls);
     this.#collection = describe(loaded);
     this.#auth.setUsers(loaded.config.users);
-    this.#timer = setInterval(() => this.#reload(), options.reloadPeriodMs ?? 2000);
+    this.#timer = setInterval(() => this.#reload(), options.reloadPeriodMs ?? 1000);
     Deno.unrefTimer(this.#timer);
   }
 
@@ -69,9 +76,9 @@ export class Web implements Collector, Disposable {
     return new Web(file, await file.read(), options);
   }
 
-  /** Whether it asks for TLS, so that {@linkcode listen} takes the place of `Deno.serve`. */
+  /** Whether it asks for TLS, so that each connection is to be {@linkcode secure}d. */
   get usesTls(): boolean {
-    return this.#loaded.tls !== undefined;
+    return this.#tls !== undefined;
   }
 
   /** The permissions that reading the files again needs. */
@@ -79,26 +86,40 @@ export class Web implements Collector, Disposable {
     return this.#loaded.files.map((path) => ({ name: "read", path }));
   }
 
-  /** Listens with TLS. @throws {Error} one of `Deno.errors`, as `Deno.serve` does, when it cannot */
-  listen(options: Omit<TlsServerOptions, "material" | "log">): TlsServer {
-    const { tls } = this.#loaded;
-    if (!tls) throw new TypeError("Cannot listen with TLS: the web configuration has none");
-    return this.#server = new TlsServer({ ...options, material: tls, log: this.#log });
+  /** Sets TLS on top of a connection. @throws {Error} when the handshake fails */
+  async secure(connection: Transport, client: string): Promise<Transport> {
+    if (!this.#tls) throw new TypeError("Cannot use TLS: the web configuration has none");
+    try {
+      return await this.#tls.secure(connection);
+    } catch (error) {
+      this.#log.debug("TLS handshake failed", { client, error: explainHandshake(error) });
+      throw error;
+    }
   }
 
   /**
-   * Returns the handler behind the users' passwords, its answers with the configured headers.
-   * `/health` and its like are open, and so are `openPaths`.
+   * Returns the handler behind the users' passwords, its answers with the configured headers. `/health` and its like
+   * are open, and so are `openPaths`; who shows no password is a stranger to them.
    */
-  guard(handler: FetchHandler, openPaths: readonly string[] = []): FetchHandler {
+  guard(handler: HttpHandler, openPaths: readonly string[] = []): HttpHandler {
     const open = new Set([...OPEN_PATHS, ...openPaths]);
-    return async (request, info) => {
-      const isOpen = this.#loaded.config.users.size === 0 || open.has(new URL(request.url).pathname);
-      const refusal = isOpen ? undefined : await this.#refusal(request, info);
-      const response = refusal ?? await handler(request, info);
-      for (const [name, value] of this.#loaded.config.headers) response.headers.set(name, value);
-      return response;
+    return async (request) => {
+      const { users, headers } = this.#loaded.config;
+      const verdict = users.size === 0 ? "admitted" : await this.#verdict(request);
+      const response = verdict === "admitted" || open.has(request.path)
+        ? await handler(verdict === "admitted" ? request : { ...request, isStranger: true })
+        : REFUSALS[verdict];
+      return headers.size === 0
+        ? response
+        : { ...response, headers: { ...response.headers, ...this.#headers() } };
     };
+  }
+
+  /** The configured headers, by lower-case name. */
+  #headers(): Record<string, string> {
+    return Object.fromEntries(
+      [...this.#loaded.config.headers].map(([name, value]) => [name.toLowerCase(), value]),
+    );
   }
 
   /** Whether the files can be used as they are now. */
@@ -111,32 +132,11 @@ export class Web implements Collector, Disposable {
     clearInterval(this.#timer);
   }
 
-  /** The answer to a client that may not go on. */
-  async #refusal(
-    request: Request,
-    { remoteAddr }: Deno.ServeHandlerInfo<Deno.NetAddr>,
-  ): Promise<Response | undefined> {
-    const verdict = await this.#auth.check({
-      authorization: request.headers.get("authorization"),
-      client: remoteAddr.hostname,
-    });
-    switch (verdict) {
-      case "admitted":
-        return undefined;
-      case "refused":
-        return new Response("Unauthorized\n", {
-          status: STATUS_CODE.Unauthorized,
-          headers: { "www-authenticate": CHALLENGE },
-        });
-      case "busy":
-        return new Response("Too many passwords to check\n", {
-          status: STATUS_CODE.ServiceUnavailable,
-          headers: { "retry-after": "1" },
-        });
-    }
+  #verdict({ headers, client }: HttpRequest): Promise<Verdict> {
+    return this.#auth.check({ authorization: headers.get("authorization") ?? null, client });
   }
 
-  /** Looks at the files. A new collection is made only when it differs, so that the page can be reused. */
+  /** Reads the files. A new collection is made only when it differs, so that the page can be reused. */
   async #reload(): Promise<void> {
     if (this.#reloading) return;
     this.#reloading = true;
@@ -154,7 +154,16 @@ export class Web implements Collector, Disposable {
   async #readAgain(): Promise<Problem | undefined> {
     try {
       const loaded = await this.#file.read();
-      if (loaded !== this.#loaded) this.#apply(loaded);
+      if (loaded === this.#loaded) return undefined;
+      const isSettled = loaded === this.#candidate;
+      this.#candidate = loaded;
+      const weaker = weakening(this.#loaded.config, loaded.config);
+      if (weaker) {
+        throw new WebConfigError(
+          `Cannot weaken the web configuration at run time: ${weaker}: restore the file, or restart the exporter`,
+        );
+      }
+      if (isSettled) this.#apply(loaded);
       return undefined;
     } catch (error) {
       if (!(error instanceof WebConfigError)) throw error;
@@ -163,15 +172,29 @@ export class Web implements Collector, Disposable {
   }
 
   #apply(loaded: LoadedWebConfig): void {
-    if ((loaded.tls === undefined) !== (this.#loaded.tls === undefined)) {
-      throw new WebConfigError("Cannot begin or end to use TLS while running: restart the exporter");
-    }
     this.#loaded = loaded;
     this.#collection = describe(loaded);
     this.#auth.setUsers(loaded.config.users);
-    if (loaded.tls) this.#server?.use(loaded.tls);
+    if (loaded.tls) {
+      this.#tls?.use(loaded.tls);
+      this.onCertificate();
+    }
     this.#log.info("web configuration changed", { tls: this.usesTls, users: loaded.config.users.size });
   }
+}
+
+/** The answers to those who may not go on. */
+const REFUSALS: Readonly<Record<Exclude<Verdict, "admitted">, HttpResponse>> = {
+  refused: textResponse("Unauthorized\n", STATUS_CODE.Unauthorized, { "www-authenticate": CHALLENGE }),
+  busy: textResponse("Too many passwords to check\n", STATUS_CODE.ServiceUnavailable, { "retry-after": "1" }),
+};
+
+/** Why a handshake failed, with advice where OpenSSL's makers of certificates are easily misled. */
+function explainHandshake(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return /version/i.test(message) && /cert/i.test(message)
+    ? `${message}: a client certificate must be X.509 version 3: "openssl x509 -req" makes one with -extfile`
+    : message;
 }
 
 function describe({ tls }: LoadedWebConfig, invalid?: Problem): Collection {
@@ -183,7 +206,7 @@ function describe({ tls }: LoadedWebConfig, invalid?: Problem): Collection {
     const day = new Date(expiry).toISOString();
     problems.push({
       reason: "expired",
-      message: `The certificate that is shown to clients ended on ${day}: renew it`,
+      message: `The certificate that is shown to clients expired on ${day}: renew it`,
     });
   }
   return { up: invalid === undefined, snapshot, problems };

@@ -5,17 +5,8 @@
  * @module
  */
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
-import { type ClientAuth, type TlsVersion, WebConfigError } from "./config.ts";
-
-/** What a TLS listener needs, as PEM texts. */
-export interface TlsMaterial {
-  readonly cert: string;
-  readonly key: string;
-  readonly clientCa: string | undefined;
-  readonly clientAuth: ClientAuth;
-  readonly minVersion: TlsVersion;
-  readonly maxVersion: TlsVersion;
-}
+import type { TlsMaterial } from "../http/tls.ts";
+import { WebConfigError } from "./config.ts";
 
 /**
  * Makes sure that clients can be served with it.

@@ -115,7 +115,10 @@ Deno.test("docker exporter explains what is wrong without an engine, and recover
   await using exporter = await startDockerExporter(socketPath, { args: ["--interval=200ms"] });
   await eventually(async () => {
     const { sources } = await exporter.health();
-    assertEquals(sources.map(({ up }) => up), [false, false]);
+    assertEquals(sources.map(({ name, up }) => [name, up]), [["docker", false], ["docker_events", false], [
+      "http",
+      true,
+    ]]);
     assertStringIncludes(JSON.stringify(sources), "systemctl start docker");
   });
   const page = await exporter.metrics();

@@ -14,8 +14,6 @@ import type { Fault } from "./fault.ts";
 export interface AnyFaultOptions<R extends Rig> {
   /** What is seen when no file can be opened any more; left out for an exporter that opens none. */
   readonly noDescriptors?: Pick<Fault, "values" | "up" | "reason" | "health" | "healthAfter" | "metrics">;
-  /** It goes on accepting connections when there are descriptors again. */
-  readonly acceptsAgain?: boolean;
   /** Makes it open its source anew, where it would go on with what is open. */
   readonly reopen?: (rig: R) => Promise<void>;
 }
@@ -29,7 +27,7 @@ const FLOOD_BYTES = 96 * 1024 * 1024;
 
 /** The faults for one exporter. */
 export function anyFaults<R extends Rig>(
-  { noDescriptors, acceptsAgain = false, reopen }: AnyFaultOptions<R> = {},
+  { noDescriptors, reopen }: AnyFaultOptions<R> = {},
 ): Fault<R>[] {
   return [
     {
@@ -50,7 +48,7 @@ export function anyFaults<R extends Rig>(
     clockFault("a day ahead", DAY_SECONDS),
     clockFault("a day back", -DAY_SECONDS),
     ...(noDescriptors ? [noFileFault(noDescriptors, reopen)] : []),
-    acceptsAgain ? waitingClientFault(noDescriptors) : NO_CLIENT_FAULT,
+    waitingClientFault(noDescriptors),
     {
       kind: "memory limit",
       what: `it may use ${HEAP_MIB} MiB of heap while ${CLIENTS} clients scrape`,
@@ -87,23 +85,7 @@ export function anyFaults<R extends Rig>(
   ];
 }
 
-/** `Deno.serve` stops for good when it cannot accept a connection. */
-const NO_CLIENT_FAULT: Fault = {
-  kind: "out of file descriptors",
-  what: "there is none even for the next client",
-  values: "ends",
-  health: "Cannot accept connections any more",
-  needs: ["prlimit"],
-  inject: async (rig) => {
-    await setOpenFileLimit(rig.exporter.pid, 3);
-    await fetch(`${rig.exporter.url}/-/ready`, { headers: { connection: "close" } })
-      .then((response) => response.body?.cancel(), () => {});
-    await Deno.connect({ port: rig.exporter.port }).then((client) => client.close(), () => {});
-  },
-  heal: () => {},
-};
-
-/** An exporter that accepts again answers the client that had to wait. */
+/** The client that had to wait is answered. */
 function waitingClientFault(seen: AnyFaultOptions<Rig>["noDescriptors"]): Fault {
   let client: Deno.TcpConn | undefined;
   return {

@@ -309,7 +309,6 @@ export const FFMPEG_FAULTS: FaultSet<FfmpegRig> = {
     },
     ...anyFaults({
       noDescriptors: { values: "withheld", reason: "invalid", health: "Too many open files" },
-      acceptsAgain: true,
     }),
   ],
 };

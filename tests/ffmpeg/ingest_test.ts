@@ -8,9 +8,8 @@ import { Ingest } from "../../exporters/ffmpeg/ingest.ts";
 import { LOOPBACK, parseIpRanges } from "../../exporters/ffmpeg/ip_range.ts";
 import { readStandardInput } from "../../exporters/ffmpeg/standard_input.ts";
 import { eventually, type ExporterProcess, startExporter } from "../support/exporter_process.ts";
+import { toHttpRequest, toResponse } from "../support/handlers.ts";
 import { bytes, progressText, QUIET, TestBoard, valueOf } from "../support/ffmpeg_jobs.ts";
-
-const LOCAL = { remoteAddr: { hostname: "127.0.0.1" } };
 
 function createIngest(board = new TestBoard()): { board: TestBoard; ingest: Ingest } {
   return { board, ingest: new Ingest({ intake: board.intake, from: parseIpRanges(LOOPBACK), log: QUIET }) };
@@ -22,9 +21,9 @@ async function send(
   { method = "POST", body, from = "127.0.0.1" }: { method?: string; body?: string; from?: string } = {},
 ): Promise<Response> {
   const request = new Request(`http://x${path}`, { method, ...(body === undefined ? {} : { body }) });
-  const response = await ingest.handle(request, { remoteAddr: { hostname: from } });
+  const response = await ingest.handle(toHttpRequest(request, from));
   assert(response);
-  return response;
+  return toResponse(response);
 }
 
 Deno.test("Ingest takes POST and PUT on both paths, and leaves other paths alone", async () => {
@@ -42,7 +41,7 @@ Deno.test("Ingest takes POST and PUT on both paths, and leaves other paths alone
     "b ingest ended",
   ]);
   for (const path of ["/", "/metrics", "/progress/", "/progressx", "/jobs/", "/jobs/a/b/exit"]) {
-    assertEquals(ingest.handle(new Request(`http://x${path}`), LOCAL), undefined);
+    assertEquals(ingest.handle(toHttpRequest(new Request(`http://x${path}`))), undefined);
   }
   const refused = await send(ingest, "/progress", { method: "GET" });
   assertEquals([refused.status, refused.headers.get("allow")], [405, "POST, PUT"]);
@@ -52,8 +51,7 @@ Deno.test("Ingest names jobs that give no id, and gives the names out again", as
   const { board, ingest } = createIngest();
   const open = new TransformStream<Uint8Array, Uint8Array>();
   const pending = ingest.handle(
-    new Request("http://x/progress", { method: "POST", body: open.readable }),
-    LOCAL,
+    toHttpRequest(new Request("http://x/progress", { method: "POST", body: open.readable })),
   );
   await send(ingest, "/progress?job_id=", { body: progressText(5, { end: true }) });
   await send(ingest, "/progress", { body: progressText(5, { end: true }) });
@@ -79,7 +77,7 @@ Deno.test("Ingest reads what it refuses to the end", async () => {
       },
     }, { highWaterMark: 0 });
     const request = new Request(`http://x${path}`, { method: "POST", body });
-    const response = await ingest.handle(request, { remoteAddr: { hostname: from } });
+    const response = await ingest.handle(toHttpRequest(request, from));
     assertEquals([response?.status, pulled], [status, 21], reason);
     assertEquals(board.intake.rejected[reason as "address"], 1);
   }
@@ -97,8 +95,8 @@ Deno.test("Ingest takes a client on one of the machine's own addresses for this 
   for (const [client, local, status] of cases) {
     const { ingest } = createIngest();
     const request = new Request("http://x/progress?job_id=a", { method: "POST" });
-    const ends = { remoteAddr: { hostname: client }, localAddr: { hostname: local } };
-    assertEquals((await ingest.handle(request, ends))?.status, status, `${client} to ${local}`);
+    const response = await ingest.handle(toHttpRequest(request, client, local));
+    assertEquals(response?.status, status, `${client} to ${local}`);
   }
 });
 
@@ -118,7 +116,7 @@ Deno.test("Ingest refuses what a web page sends, whatever host and site it names
         headers: headers as HeadersInit,
         body: "",
       });
-      assertEquals((await ingest.handle(request, LOCAL))?.status, 403, path);
+      assertEquals((await ingest.handle(toHttpRequest(request)))?.status, 403, path);
     }
   }
   assertEquals([board.intake.rejected.cross_site, board.jobs().length, board.exited.failure], [12, 0, 0]);

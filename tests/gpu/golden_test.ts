@@ -23,8 +23,8 @@ for (const { name, args, old = false } of CASES) {
       // The second scrape has the rates that need two readings.
       await exporter.metrics();
       await assertGolden(`gpu/${name}`, await exporter.metrics());
-      const { status, sources } = await exporter.health();
-      assertEquals({ status, sources }, { status: "ok", sources: [{ name: "nvml", up: true, reason: "" }] });
+      const { status, sources: [source] } = await exporter.health();
+      assertEquals({ status, source }, { status: "ok", source: { name: "nvml", up: true, reason: "" } });
     },
   });
 }

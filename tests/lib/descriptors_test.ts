@@ -1,7 +1,8 @@
 /** Running out of file descriptors. */
-import { assertEquals, assertStringIncludes } from "@std/assert";
+import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { makeCertificates } from "../support/certificates.ts";
 import { eventually, startExporter, testPermissions } from "../support/exporter_process.ts";
+import { setOpenFileLimit } from "../support/process_state.ts";
 import { needs } from "../support/programs.ts";
 
 const FEW_DESCRIPTORS = ["prlimit", "--nofile=60:60"];
@@ -18,13 +19,36 @@ async function flood(port: number): Promise<void> {
 }
 
 Deno.test({
-  name: "An exporter that can accept no connection any more says so and ends with 1, to be started again",
+  name:
+    "An exporter without file descriptors serves who is connected, says so, and accepts again once it has some",
   ...needs("prlimit"),
   fn: async () => {
     await using exporter = await startExporter("cpu", { prefix: FEW_DESCRIPTORS });
-    await flood(exporter.port);
-    assertEquals(await exporter.exitCode, 1);
-    assertStringIncludes(exporter.stderr(), "Cannot accept connections any more");
+    using client = Deno.createHttpClient({ poolMaxIdlePerHost: 1 });
+    const get = async (path: string): Promise<string> =>
+      await (await fetch(`${exporter.url}${path}`, { client })).text();
+    await get("/-/ready");
+    const before = /process_start_time_seconds \S+/.exec(await get("/metrics"))?.[0];
+    await setOpenFileLimit(exporter.pid, 3);
+    const waiting = await Deno.connect({ port: exporter.port });
+    try {
+      await eventually(async () => assertStringIncludes(await get("/health"), "Too many open files"));
+      assertStringIncludes(await get("/metrics"), 'exporter_source_up{source="http"} 0');
+      await setOpenFileLimit(exporter.pid, 60);
+      await waiting.write(new TextEncoder().encode("GET /-/ready HTTP/1.1\r\nhost: x\r\n\r\n"));
+      const buffer = new Uint8Array(1024);
+      const length = await waiting.read(buffer) ?? 0;
+      assertStringIncludes(new TextDecoder().decode(buffer.subarray(0, length)), "HTTP/1.1 200 OK");
+    } finally {
+      waiting.close();
+    }
+    const page = await eventually(async () => {
+      const page = await get("/metrics");
+      assertStringIncludes(page, 'exporter_source_up{source="http"} 1');
+      return page;
+    });
+    assertStringIncludes(page, before ?? "");
+    assertMatch(page, /^exporter_accept_failures_total [1-9]\d*$/m);
   },
 });
 

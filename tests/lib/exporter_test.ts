@@ -200,7 +200,7 @@ Deno.test("Garbage, silence and half requests change nothing for the next scrape
   }
   const after = await exporter.metrics();
   const names = (page: string): string[] =>
-    page.split("\n").filter((line) => line.startsWith("# TYPE") && !line.includes("lag"));
+    page.split("\n").filter((line) => line.startsWith("# TYPE") && !/lag|source_error/.test(line));
   assertEquals(names(after), names(before));
   for (const connection of open) connection.close();
   await eventually(async () => assertEquals((await exporter.health()).exporter, "toy"));

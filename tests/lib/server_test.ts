@@ -3,10 +3,10 @@ import { type Collection, CollectorRunner } from "../../lib/collector.ts";
 import { type MetricDefinition, Snapshot } from "../../lib/exposition.ts";
 import { createLogger } from "../../lib/log.ts";
 import { createHandler, MAX_SCRAPES } from "../../lib/server.ts";
+import { fetcher } from "../support/handlers.ts";
 import { PROGRAM, TOY } from "../support/toy.ts";
 
 const WATTS: MetricDefinition = { name: "x_watts", type: "gauge", help: "Watts.", labels: ["zone"] };
-const INFO = {} as Deno.ServeHandlerInfo<Deno.NetAddr>;
 
 function handler(
   collect: (signal: AbortSignal) => Collection | Promise<Collection>,
@@ -26,7 +26,7 @@ function handler(
     self: { snapshot: new Snapshot() },
     telemetryPath: "/metrics",
   });
-  return async (path, init) => await handle(new Request(`http://127.0.0.1:9510${path}`, init), INFO);
+  return fetcher(handle);
 }
 
 function reading(watts = 5): Collection {

@@ -8,6 +8,7 @@ import { readFileSync } from "node:fs";
 import { spawnSync } from "node:child_process";
 import { PROGRAM } from "../../exporters/cpu/main.ts";
 import { runExporter } from "../../lib/exporter.ts";
+import { jsonResponse } from "../../lib/http/message.ts";
 import type { Exporter } from "../../lib/program.ts";
 
 /** What the process tries once it serves. Each has to fail. */
@@ -65,7 +66,7 @@ async function attemptAll(): Promise<Record<string, string>> {
 const start: typeof PROGRAM.start = (options): Exporter => ({
   ...PROGRAM.start(options),
   handle: (request) =>
-    request.url.endsWith("/attempts") ? attemptAll().then((results) => Response.json(results)) : undefined,
+    request.path === "/attempts" ? attemptAll().then((results) => jsonResponse(results)) : undefined,
 });
 
 if (import.meta.main) Deno.exit(await runExporter({ ...PROGRAM, start }, Deno.args));

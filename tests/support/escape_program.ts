@@ -7,14 +7,15 @@
  */
 import { PROGRAM as CPU } from "../../exporters/cpu/main.ts";
 import { runExporter } from "../../lib/exporter.ts";
+import { type HttpRequest, jsonResponse } from "../../lib/http/message.ts";
 import type { Exporter, ExporterContext, ExporterProgram } from "../../lib/program.ts";
 
-const ATTEMPTS: Readonly<Record<string, (request: Request) => unknown>> = {
+const ATTEMPTS: Readonly<Record<string, (request: HttpRequest) => unknown>> = {
   "read /etc/passwd": () => Deno.readTextFileSync("/etc/passwd"),
   "read /proc/self/environ": () => Deno.readTextFileSync("/proc/self/environ"),
   "list /": () => [...Deno.readDirSync("/")],
   "write a file": () => Deno.writeTextFileSync("/tmp/escaped", ""),
-  "connect to itself": (request) => fetch(`${new URL(request.url).origin}/-/ready`),
+  "connect to itself": (request) => fetch(`http://${request.headers.get("host")}/-/ready`),
   "connect out": () => Deno.connect({ hostname: "192.0.2.1", port: 80 }),
   "listen": () => Deno.listen({ port: 0 }),
   "look up a name": () => Deno.resolveDns("example.org", "A"),
@@ -29,7 +30,7 @@ function readEnvironment(): void {
   if (Deno.env.get("PATH") === undefined) throw new Deno.errors.NotCapable("The environment is ignored");
 }
 
-async function attempt(request: Request): Promise<Record<string, string>> {
+async function attempt(request: HttpRequest): Promise<Record<string, string>> {
   const results: Record<string, string> = {};
   for (const [what, trial] of Object.entries(ATTEMPTS)) {
     try {
@@ -49,8 +50,8 @@ export const PROGRAM = {
     const exporter = CPU.start(options);
     return {
       ...exporter,
-      handle: (request: Request): Promise<Response> | undefined =>
-        new URL(request.url).pathname === "/escape" ? attempt(request).then(Response.json) : undefined,
+      handle: (request) =>
+        request.path === "/escape" ? attempt(request).then((results) => jsonResponse(results)) : undefined,
     };
   },
 } satisfies ExporterProgram<typeof CPU.manifest.flags>;

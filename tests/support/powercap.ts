@@ -10,6 +10,7 @@ import { CollectorRunner } from "../../lib/collector.ts";
 import { createLogger } from "../../lib/log.ts";
 import { SelfMetrics } from "../../lib/self_metrics.ts";
 import { createHandler } from "../../lib/server.ts";
+import { fetcher } from "./handlers.ts";
 import { PowercapTree, type TreeZone } from "../../simulation/powercap_tree.ts";
 
 /** A powercap tree that is removed in the end. */
@@ -80,10 +81,7 @@ export class SamplerOnClock implements Disposable {
       self,
       telemetryPath: "/metrics",
     });
-    const remoteAddr: Deno.NetAddr = { transport: "tcp", hostname: "127.0.0.1", port: 1 };
-    return Promise.resolve(
-      handler(new Request(`http://127.0.0.1${path}`), { remoteAddr, completed: Promise.resolve() }),
-    );
+    return fetcher(handler)(path);
   }
 
   [Symbol.dispose](): void {

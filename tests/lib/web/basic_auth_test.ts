@@ -1,12 +1,7 @@
 import { assertEquals } from "@std/assert";
 import bcrypt from "bcryptjs";
 import { BasicAuth, type Verdict } from "../../../lib/web/basic_auth.ts";
-import {
-  MAX_WAITING,
-  MAX_WAITING_PER_CLIENT,
-  type PasswordCheck,
-  PasswordChecks,
-} from "../../../lib/web/password_checks.ts";
+import { MAX_WAITING, type PasswordCheck, PasswordChecks } from "../../../lib/web/password_checks.ts";
 
 /** Checks that compare texts and keep account of it. */
 function fakeChecks(): { asked: PasswordCheck[]; check(request: PasswordCheck): Promise<boolean> } {
@@ -137,20 +132,40 @@ Deno.test("PasswordChecks does one at a time, rests after failures, and lets few
   const ask = (client: string, password: string): Promise<boolean | undefined> =>
     checks.check({ password, hash: "", client });
   const first = ask("a", "0");
-  const fromA = Array.from({ length: MAX_WAITING_PER_CLIENT }, (_, index) => ask("a", `${index + 1}`));
-  assertEquals(await ask("a", "too many"), undefined);
-  const others = Array.from(
-    { length: MAX_WAITING - MAX_WAITING_PER_CLIENT },
-    (_, index) => ask(`b${index}`, "b"),
-  );
-  assertEquals(await ask("c", "too many"), undefined);
-  const all = [first, ...fromA, ...others];
-  for (const [index, answer] of all.entries()) {
+  const fromA = Array.from({ length: MAX_WAITING }, (_, index) => ask("a", `${index + 1}`));
+  // One more takes the place of one of those who have most.
+  const b = ask("b", "b");
+  const dropped = await Promise.race(fromA.map(async (answer) => [await answer]));
+  assertEquals(dropped, [undefined]);
+  gates[0]?.resolve(false);
+  assertEquals(await first, false);
+  // The client whose checks have not failed comes first.
+  while (begun.length < 2) await Promise.resolve();
+  assertEquals(begun[1], "b");
+  gates[1]?.resolve(true);
+  assertEquals(await b, true);
+  for (let index = 2; index <= MAX_WAITING; index++) {
     while (!gates[index]) await Promise.resolve();
-    gates[index]?.resolve(index === 0);
-    assertEquals(await answer, index === 0);
+    gates[index]?.resolve(false);
   }
-  assertEquals(begun.length, all.length);
+  assertEquals((await Promise.all(fromA)).filter((answer) => answer === undefined).length, 1);
+  assertEquals(begun.length, MAX_WAITING + 1);
   await Promise.resolve();
-  assertEquals(rests, all.slice(1).map(() => 150));
+  assertEquals(rests, Array.from({ length: MAX_WAITING }, () => 150));
+});
+
+Deno.test("BasicAuth keeps those admitted whose hash stays, over a change of the list", async () => {
+  const checks = fakeChecks();
+  const auth = new BasicAuth(checks);
+  auth.setUsers(new Map([["alice", "secret"], ["bob", "builder"]]));
+  await login(auth, "alice", "secret");
+  await login(auth, "bob", "builder");
+  auth.setUsers(new Map([["alice", "secret"], ["bob", "other"], ["carol", "x"]]));
+  assertEquals(await login(auth, "alice", "secret"), "admitted");
+  assertEquals(checks.asked.length, 2);
+  assertEquals(await login(auth, "bob", "builder"), "refused");
+  // Of somebody else with the same hash, nothing is known.
+  auth.setUsers(new Map([["carol", "secret"]]));
+  assertEquals(await login(auth, "carol", "secret"), "admitted");
+  assertEquals(checks.asked.length, 4);
 });

@@ -135,30 +135,53 @@ Deno.test({
     assertStringIncludes(page, "exporter_certificate_expiry_timestamp_seconds");
     assertStringIncludes(await curl("/metrics", undefined, "-i"), "strict-transport-security: max-age=600");
 
-    const health = async (): Promise<HealthReport["sources"][number] | undefined> => {
-      const report: HealthReport = JSON.parse((await curl("/health")).replace(/ 200$/, ""));
+    let password = PASSWORD;
+    const health = async (as?: string): Promise<HealthReport["sources"][number] | undefined> => {
+      const report: HealthReport = JSON.parse((await curl("/health", as)).replace(/ 200$/, ""));
       return report.sources.find(({ name }) => name === "web_config");
     };
+    const reason = async (): Promise<string> => (await health(password))?.reason ?? "";
     assertEquals(await health(), { name: "web_config", up: true, reason: "" });
     await Deno.writeTextFile(config, MUTUAL_TLS.replace("basic_auth_users", "basic_auth_user"));
     await eventually(async () => assertEquals((await health())?.up, false));
-    assertStringIncludes((await health())?.reason ?? "", 'unknown key "basic_auth_user"');
+    // Without a password, the state and the word for it; with one, what to do.
+    assertEquals(await health(), { name: "web_config", up: false, reason: "invalid" });
+    assertEquals(await health("wrong"), { name: "web_config", up: false, reason: "invalid" });
+    assertStringIncludes(await reason(), 'unknown key "basic_auth_user"');
     assertStringIncludes(await curl("/metrics", PASSWORD), "exporter_build_info");
     await Deno.writeTextFile(config, MUTUAL_TLS.replace(HASH, bcrypt.hashSync("new", 6)));
     await eventually(async () => assertEquals(await curl("/metrics", PASSWORD), "Unauthorized\n 401"));
-    assertStringIncludes(await curl("/metrics", "new"), 'exporter_source_up{source="web_config"} 1');
+    password = "new";
+    assertStringIncludes(await curl("/metrics", password), 'exporter_source_up{source="web_config"} 1');
 
     await certificates.issue("renewed");
     await Deno.copyFile(`${certificates.folder}/renewed.key`, `${certificates.folder}/server.key`);
     await eventually(async () =>
-      assertStringIncludes((await health())?.reason ?? "", "the key does not belong to the certificate")
+      assertStringIncludes(await reason(), "the key does not belong to the certificate")
     );
     await Deno.copyFile(`${certificates.folder}/renewed.pem`, `${certificates.folder}/server.pem`);
     await eventually(async () => assertStringIncludes(await curl("/-/ready", undefined, "-v"), "CN=renewed"));
-    await Deno.writeTextFile(config, "");
-    await eventually(async () =>
-      assertStringIncludes((await health())?.reason ?? "", "restart the exporter")
-    );
+
+    const whole = MUTUAL_TLS.replace(HASH, bcrypt.hashSync("new", 6));
+    const half = whole.slice(0, whole.indexOf("  client_ca_file"));
+    const weaker: [string, string][] = [
+      ["", "it is empty"],
+      ["# nothing\n", "it is empty"],
+      ["basic_auth_users:\n", "it is empty"],
+      [half, "it has no users any more"],
+      [whole.slice(whole.indexOf("basic_auth")), "TLS cannot begin or end at run time"],
+      [whole.replace("RequireAnd", "").replace("Cert\n", "CertIfGiven\n"), "asks less of clients"],
+    ];
+    for (const [text, why] of weaker) {
+      await Deno.writeTextFile(config, text);
+      await eventually(async () => assertStringIncludes(await reason(), why));
+      // Longer than any change takes to be in force.
+      await new Promise((resolve) => setTimeout(resolve, 2500));
+      assertEquals(await curl("/metrics"), "Unauthorized\n 401", why);
+      assertStringIncludes(await reason(), "restore the file, or restart the exporter");
+    }
+    await Deno.writeTextFile(config, whole);
+    await eventually(async () => assertEquals(await reason(), ""));
 
     exporter.kill();
     assertEquals(await exporter.exitCode, 0);

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { jsonResponse } from "../../../lib/http/message.ts";
 import type { Exporter, ExporterContext, ExporterProgram } from "../../../lib/program.ts";
 import type { Flags, ParsedFlags } from "../../../lib/options.ts";
 
@@ -18,15 +19,14 @@ export function withProbes<F extends Flags>(program: ExporterProgram<F>): Export
     const exporter = await program.start(options, context);
     return {
       ...exporter,
-      handle(request, info): ReturnType<NonNullable<Exporter["handle"]>> {
-        const { pathname, searchParams } = new URL(request.url);
-        switch (pathname) {
+      handle(request): ReturnType<NonNullable<Exporter["handle"]>> {
+        switch (request.path) {
           case "/permissions":
-            return Response.json(states(searchParams));
+            return jsonResponse(states(new URLSearchParams(request.query)));
           case "/memory":
-            return Response.json(memoryInUse());
+            return jsonResponse(memoryInUse());
         }
-        return exporter.handle?.(request, info);
+        return exporter.handle?.(request);
       },
     };
   };

@@ -1,48 +1,24 @@
 /**
- * A connection of Deno as a stream of Node, which node:https can serve.
+ * A connection as a stream of Node, on which node:tls works.
  *
  * @module
  */
 import { Duplex } from "node:stream";
+import { closeTransport, type Transport } from "./byte_source.ts";
 
-/** Read at once, in bytes: a request of a scraper fits, and a thousand waiting connections take 4 MB. */
+/** Read at once, in bytes. */
 const BUFFER_BYTES = 4096;
 
 /** The connection as a stream; destroying it closes the connection. */
 export class ConnectionStream extends Duplex {
-  /** Resolves when it has closed. */
-  readonly whenClosed: Promise<void>;
-  readonly #connection: Deno.TcpConn;
+  readonly #connection: Transport;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
-  #timer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(connection: Deno.TcpConn) {
+  constructor(connection: Transport) {
     super({ allowHalfOpen: false });
     this.#connection = connection;
-    // node:http writes head and body apart: held back until the first is acknowledged, an answer takes 40 ms.
-    connection.setNoDelay();
-    this.whenClosed = new Promise((resolve) => this.once("close", resolve));
     // Errors are the client's doing, and a close follows.
     this.on("error", () => this.destroy());
-  }
-
-  /** The client's address. */
-  get remoteAddr(): Deno.NetAddr {
-    return this.#connection.remoteAddr;
-  }
-
-  /** The address that the client has connected to. */
-  get localAddr(): Deno.NetAddr {
-    return this.#connection.localAddr as Deno.NetAddr;
-  }
-
-  /** Closes it when this time has passed, in place of the time set before; undefined: it stays open. */
-  closeAfter(ms: number | undefined): void {
-    clearTimeout(this.#timer);
-    // A timer would keep a connection that is closed already.
-    if (this.destroyed) return;
-    this.#timer = ms === undefined ? undefined : setTimeout(() => this.destroy(), ms);
-    if (this.#timer !== undefined) Deno.unrefTimer(this.#timer);
   }
 
   /** Called when more is wanted. */
@@ -65,8 +41,7 @@ export class ConnectionStream extends Duplex {
 
   /** Called once, at the end. */
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {
-    clearTimeout(this.#timer);
-    this.#connection.close();
+    closeTransport(this.#connection);
     done(error);
   }
 
