@@ -14,10 +14,11 @@ import {
   shortId,
 } from "./container.ts";
 import type { DockerApi } from "./docker_api.ts";
-import { DockerApiError, type DockerApiReason } from "./docker_api_error.ts";
+import { DockerApiError } from "./docker_api_error.ts";
 import type { Engine } from "./engine.ts";
 import { MAX_CONCURRENCY } from "./manifest.ts";
 import { correctPodmanStats } from "./podman.ts";
+import { ReadingPass } from "./reading_pass.ts";
 import { type ContainerStats, cpuPercent, parseStats } from "./stats.ts";
 
 /** What was read of one container. */
@@ -114,7 +115,12 @@ export class EngineReader {
     const wanted = [...new Map(listed.map((listed) => [shortId(listed.id), listed])).values()]
       .filter(({ name }) => isWanted(name));
     const pass = new ReadingPass(concurrency);
-    const readings = await pass.run(wanted, (listed) => this.#readContainer(listed, pass));
+    const unread = { details: undefined, stats: undefined, cpuPercent: undefined };
+    const readings = await pass.run(
+      wanted,
+      (listed) => this.#readContainer(listed, pass),
+      (listed): ContainerReading => ({ listed, ...unread }),
+    );
     const containers = readings.sort(byName);
     this.#remember(containers);
     return { engine, containers, problems: pass.problems(wanted.length) };
@@ -204,64 +210,4 @@ function noStatistics(): DockerApiError {
 function byName(left: ContainerReading, right: ContainerReading): number {
   const [leftKey, rightKey] = [left, right].map(({ listed }) => `${listed.name}\n${listed.id}`);
   return (leftKey ?? "") < (rightKey ?? "") ? -1 : 1;
-}
-
-/** Failures that can be the fault of one container; the others are the engine's. */
-const OF_ONE_CONTAINER: ReadonlySet<string> = new Set<DockerApiReason>([
-  "timeout",
-  "invalid",
-  "refused",
-  "no_stats",
-]);
-
-/** One pass over all containers: some at once, and none any more once the engine seems to hang. */
-class ReadingPass {
-  readonly #concurrency: number;
-  readonly #failures: { readonly name: string; readonly error: DockerApiError }[] = [];
-  #timeouts = 0;
-
-  constructor(concurrency: number) {
-    this.#concurrency = concurrency;
-  }
-
-  /** Reads each container; those that are gone are left out. @throws {DockerApiError} when the engine is gone */
-  async run(
-    listed: readonly ListedContainer[],
-    read: (listed: ListedContainer) => Promise<ContainerReading | undefined>,
-  ): Promise<ContainerReading[]> {
-    const readings: ContainerReading[] = [];
-    const queue = listed.values();
-    const worker = async (): Promise<void> => {
-      for (const next of queue) {
-        const reading = this.#timeouts >= this.#concurrency
-          ? { listed: next, details: undefined, stats: undefined, cpuPercent: undefined }
-          : await read(next);
-        if (reading) readings.push(reading);
-      }
-    };
-    await Promise.all(Array.from({ length: Math.min(this.#concurrency, listed.length) }, worker));
-    return readings;
-  }
-
-  /** Takes note of a container that could not be read. @throws {DockerApiError} when it is the engine's fault */
-  note(name: string, error: DockerApiError): void {
-    if (!OF_ONE_CONTAINER.has(error.reason)) throw error;
-    if (error.reason === "timeout") this.#timeouts++;
-    this.#failures.push({ name, error });
-  }
-
-  /** What could not be read, one problem for each reason. */
-  problems(total: number): Problem[] {
-    const byReason = Map.groupBy(this.#failures, ({ error }) => error.reason);
-    return [...byReason].map(([reason, failures]) => {
-      const names = failures.slice(0, 3).map(({ name }) => `"${name}"`).join(", ");
-      const more = failures.length > 3 ? ` and ${failures.length - 3} more` : "";
-      return {
-        reason,
-        message: `Cannot read ${failures.length} of ${total} containers, ${names}${more}: ${
-          failures[0]?.error.message
-        }`,
-      };
-    });
-  }
 }
