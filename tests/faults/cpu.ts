@@ -63,6 +63,15 @@ export const CPU_FAULTS: FaultSet<CpuRig> = {
       },
     },
     {
+      kind: "vanishing",
+      what: "the driver of all zones is unloaded",
+      values: "withheld",
+      reason: "gone",
+      health: "systemctl restart cpu-exporter",
+      inject: (rig) => rig.tree.remove("intel-rapl"),
+      heal: (rig) => rig.paths.forEach((path) => rig.add(path)),
+    },
+    {
       kind: "lying",
       what: "the counters hold text, nothing, a negative number",
       values: "withheld",
