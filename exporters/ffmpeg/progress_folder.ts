@@ -23,6 +23,10 @@ const FILES_PER_JOB = 10;
 /** Most that one look reads, in bytes, and how long it may take, in milliseconds; the next goes on from there. */
 const LOOK_BYTES = 8_388_608;
 const LOOK_MS = 100;
+/** A folder that changed this short before it was listed may have changed again within the same time stamp, in milliseconds. */
+const SETTLED_MS = 100;
+/** A folder is listed again after this time though it seems unchanged, in milliseconds. */
+const LIST_PERIOD_MS = 5_000;
 /** In place of each byte that is not UTF-8. */
 const REPLACEMENT = "\ufffd";
 
@@ -37,8 +41,10 @@ export class ProgressFolder implements Collector {
   readonly #fileProblems = new Map<string, Problem>();
   #problems: readonly Problem[] = [];
   #isReadable = false;
-  /** When the folder was last listed; undefined: its files may be older than this exporter's interest. */
+  /** When the names were last known; undefined: the folder's files may be older than this exporter's interest. */
   #listedMs: number | undefined;
+  /** The last listing: of which state of the folder, and whether that state's files were all there. */
+  #listing: { readonly state: string; readonly isSettled: boolean; readonly atMs: number } | undefined;
   #lookedMs = -Infinity;
   #timer: ReturnType<typeof setInterval> | undefined;
 
@@ -101,6 +107,13 @@ export class ProgressFolder implements Collector {
   #list(nowMs: number): boolean {
     const names = new Set<string>();
     try {
+      const { ino, mtime } = Deno.statSync(this.#path);
+      const state = `${ino} ${mtime?.getTime()}`;
+      if (this.#isListed(state, nowMs)) {
+        this.#listedMs = nowMs;
+        return true;
+      }
+      this.#listing = { state, isSettled: Date.now() - (mtime?.getTime() ?? NaN) > SETTLED_MS, atMs: nowMs };
       for (const { name, isFile } of Deno.readDirSync(this.#path)) {
         if (isFile && !name.startsWith(".") && (this.#match?.test(name) ?? true)) names.add(name);
       }
@@ -108,6 +121,7 @@ export class ProgressFolder implements Collector {
       this.#problems = [this.#folderProblem(error)];
       this.#setReadable(false);
       this.#listedMs = undefined;
+      this.#listing = undefined;
       return false;
     }
     this.#setReadable(true);
@@ -115,6 +129,12 @@ export class ProgressFolder implements Collector {
     this.#problems = this.#add(names);
     this.#listedMs = nowMs;
     return true;
+  }
+
+  /** Whether the names of the last listing are those of now. */
+  #isListed(state: string, nowMs: number): boolean {
+    const last = this.#listing;
+    return last !== undefined && last.isSettled && last.state === state && nowMs - last.atMs < LIST_PERIOD_MS;
   }
 
   /** Follows new files, and returns what stands in the way. */

@@ -518,3 +518,21 @@ Deno.test("a progress file's name may be of any script, hold no id, and must be 
   assertEquals([up, problems.map(({ reason }) => reason)], [true, ["invalid"]]);
   assertStringIncludes(problems[0]?.message ?? "", "not UTF-8");
 });
+
+Deno.test("ProgressFolder sees what comes and goes in a folder that has not changed for long", async () => {
+  await using folder = new Folder();
+  folder.write("a", progressText(10));
+  const longAgo = new Date(Date.now() - 3_600_000);
+  Deno.utimeSync(folder.path, longAgo, longAgo);
+  folder.look();
+  folder.write("a", progressText(20));
+  folder.passSecond("a");
+  folder.look();
+  assertEquals(folder.shown(), ["a running 20"]);
+  folder.write("b", progressText(5));
+  folder.look();
+  assertEquals(folder.shown(), ["a running 20", "b running 5"]);
+  Deno.removeSync(`${folder.path}/a`);
+  folder.look();
+  assertEquals(folder.shown(), ["a lost 20", "b running 5"]);
+});
