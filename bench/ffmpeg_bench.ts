@@ -7,6 +7,7 @@
 import { ProgressParser } from "../exporters/ffmpeg/progress_parser.ts";
 import { exporterCommand } from "../scripts/start.ts";
 import { block, openFiles, openPosts, report, type Sink } from "./ffmpeg_clients.ts";
+import { idleProcesses, otherProcesses, withProc } from "./ffmpeg_processes.ts";
 import { NaiveParser } from "./ffmpeg_naive_parser.ts";
 import {
   cpuSeconds,
@@ -33,6 +34,10 @@ export async function bench(): Promise<Findings> {
     ...compareParsers(),
     "1000 jobs by HTTP": await withExporter(({ target }) => loadByHttp(target, JOBS)),
     "1000 jobs by file": await withExporter(({ target, folder }) => loadByFile(target, folder)),
+    "1000 jobs by file, 1000 processes": await withProcesses(({ target, folder }) =>
+      loadByFile(target, folder)
+    ),
+    "10000 other processes": await withOthers(10_000),
   };
   for (const jobs of [1, 10, 100, 300, 1000, 2000]) {
     rows[`scrape, ${jobs} jobs`] = await withExporter(({ target }) => scrapeCost(target, jobs));
@@ -69,13 +74,51 @@ function compareParsers(): Record<string, Row> {
   return { "parser": run((chunk) => parser.push(chunk)), "naive parser": run((chunk) => naive.push(chunk)) };
 }
 
+/** The exporter beside as many processes as there are jobs, which it sees in the kernel's own table. */
+async function withProcesses(measure: Parameters<typeof withExporter>[0]): Promise<Row> {
+  const folder = await Deno.makeTempDir({ prefix: "ffmpeg-bench-" });
+  const tree = `${folder}/host-proc`;
+  await Deno.mkdir(tree);
+  try {
+    await using _processes = await idleProcesses(folder, JOBS);
+    return await withExporter(
+      measure,
+      [`--processes=${tree}`],
+      (command, args) => withProc(tree, command, args),
+    );
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
+}
+
+/** What looking at processes of other names costs. */
+async function withOthers(count: number): Promise<Row> {
+  const tree = await Deno.makeTempDir({ prefix: "ffmpeg-bench-" });
+  otherProcesses(tree, count);
+  try {
+    return await withExporter(async ({ target: { child: { pid } } }) => {
+      const before = cpuSeconds(pid);
+      const startMs = performance.now();
+      await new Promise((resolve) => setTimeout(resolve, 20_000));
+      return { cpu_percent_of_a_core: 100_000 * (cpuSeconds(pid) - before) / (performance.now() - startMs) };
+    }, [`--processes=${tree}`]);
+  } finally {
+    await Deno.remove(tree, { recursive: true });
+  }
+}
+
 async function withExporter(
   measure: (running: { target: Target; folder: string }) => Promise<Row>,
   args: readonly string[] = [],
+  wrap = (command: string, args: readonly string[]): [string, readonly string[]] => [command, args],
 ): Promise<Row> {
   const folder = await Deno.makeTempDir({ prefix: "ffmpeg-bench-" });
+  const program = exporterCommand("ffmpeg", [`--port=${PORT}`, `--progress-dir=${folder}`, ...args]);
+  const [command, programArgs] = wrap(program.command, program.args);
   const target = await startTarget({
-    ...exporterCommand("ffmpeg", [`--port=${PORT}`, `--progress-dir=${folder}`, ...args]),
+    name: program.name,
+    command,
+    args: programArgs,
     url: `http://127.0.0.1:${PORT}/metrics`,
   });
   try {

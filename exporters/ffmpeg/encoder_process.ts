@@ -5,6 +5,7 @@
  */
 import { type Command, readCommand, splitCmdline } from "./command.ts";
 import type { JobProcess } from "./job.ts";
+import { parseFileName } from "./job_description.ts";
 import { type EncoderClass, encoderClass } from "./encoder_class.ts";
 import { parseContainer, parseInnerPid, type ProcessStat, TICKS_PER_SECOND } from "./process_files.ts";
 
@@ -35,6 +36,8 @@ export class EncoderProcess implements JobProcess {
   /** 12 digits; empty outside of containers. */
   readonly container: string;
   readonly command: Command;
+  /** The id of the job whose progress file is among its arguments. */
+  readonly fileJobId: string | undefined;
   readonly encoderClass: EncoderClass | undefined;
   /** The labels of its samples, made once: the page writes out each object once. */
   readonly labels: { readonly pid: string };
@@ -53,6 +56,8 @@ export class EncoderProcess implements JobProcess {
     this.innerPid = parseInnerPid(files.status) ?? pid;
     this.container = parseContainer(files.cgroup);
     this.command = readCommand(splitCmdline(files.cmdline));
+    const { progressFile } = this.command;
+    this.fileJobId = progressFile === undefined ? undefined : parseFileName(progressFile).id;
     this.encoderClass = encoderClass(this.command.encoder);
     this.labels = { pid: String(pid) };
     this.#infoLabels = this.#describe("");

@@ -66,6 +66,8 @@ export function parseContainer(cgroup: string): string {
 
 /** Most bytes that are read of a file; an argument that is cut off by it is left out. */
 const MAX_FILE_BYTES = 65_536;
+/** What is shorter than this comes with one read, in bytes; a page has 4096. */
+const WHOLE_BYTES = 1024;
 const BUFFER = new Uint8Array(MAX_FILE_BYTES);
 // One byte is one character: arguments need not be valid in any encoding.
 const DECODER = new TextDecoder("latin1");
@@ -80,9 +82,10 @@ export function readProcessFile(path: string): string | undefined {
     using file = Deno.openSync(path);
     let length = 0;
     while (length < BUFFER.length) {
-      const count = file.readSync(BUFFER.subarray(length));
-      if (!count) break;
-      length += count;
+      const count = file.readSync(length === 0 ? BUFFER : BUFFER.subarray(length));
+      length += count ?? 0;
+      // The kernel hands over a short file whole.
+      if (!count || length < WHOLE_BYTES) break;
     }
     return DECODER.decode(BUFFER.subarray(0, length));
   } catch (error) {

@@ -7,7 +7,7 @@
 import type { EncoderProcess } from "./encoder_process.ts";
 import type { Job } from "./job.ts";
 import type { JobBoard } from "./job_board.ts";
-import { describeJob, parseFileName } from "./job_description.ts";
+import { describeJob } from "./job_description.ts";
 
 /** How much younger than its job a process may seem, as both are known to a second or so, in milliseconds. */
 const AGE_TOLERANCE_MS = 5_000;
@@ -58,12 +58,12 @@ function join(joined: Map<EncoderProcess, Job>, job: Job, process: EncoderProces
 }
 
 /** The job that the arguments of a process name. */
-function jobOfArguments({ command }: EncoderProcess, board: JobBoard): Job | undefined {
-  const { progressFile, progressJobId } = command;
-  if (progressFile !== undefined) {
-    const job = board.get(parseFileName(progressFile).id);
+function jobOfArguments({ command, fileJobId }: EncoderProcess, board: JobBoard): Job | undefined {
+  if (fileJobId !== undefined) {
+    const job = board.get(fileJobId);
     return job?.via === "file" ? job : undefined;
   }
+  const { progressJobId } = command;
   const job = progressJobId === undefined ? undefined : board.get(progressJobId);
   return job?.via === "progress" || job?.via === "ingest" ? job : undefined;
 }

@@ -18,7 +18,7 @@ import { ProcessTable } from "./process_table.ts";
 /** Least and most time from one look to the next, in milliseconds. */
 const LOOK_PERIODS_MS = [1_000, 4_000] as const;
 /** A look may take one in so many parts of the time: a machine with 10,000 processes is looked at less often. */
-const COST_SHARE = 30;
+const COST_SHARE = 60;
 /** What a look takes is the shortest of so many: on a busy machine, most of a long one was waiting. */
 const LOOKS_MEASURED = 5;
 /** A look that was taken within this time is fresh enough for a scrape, in milliseconds. */
