@@ -49,7 +49,8 @@ export interface EngineSource {
 /**
  * Mounts the cgroup v1 hierarchies that exist and are mounted nowhere: with one missing, containerd has no
  * statistics for any container. crun wants no cgroup v2 beside them, and Podman locks of its own. Then becomes the
- * engine, with the folder as the root of its mounts: with chroot alone, "docker exec" would enter this machine's.
+ * engine, with the folder as the root of its mounts: with chroot alone, "docker exec" would enter this machine's. An
+ * empty /run keeps it from the containerd of this machine.
  */
 const START_SCRIPT = `
 root=$1 folder=$2; shift 2
@@ -64,9 +65,9 @@ ip link set lo up
 if [ "$root" != / ]; then
   mount --rbind "$root" "$root"
   for tree in proc sys dev; do mount --rbind "/$tree" "$root/$tree"; done
-  mount -t tmpfs tmpfs "$root/run"
   mkdir -p "$root/$folder" && mount --rbind "$folder" "$root/$folder"
 fi
+mount -t tmpfs tmpfs "$root/run"
 [ "$1" = env ] && mount -t tmpfs tmpfs "$root/dev/shm"
 [ "$root" = / ] || { cd "$root" && pivot_root . . && umount --lazy . && cd /; } || exit
 exec "$@"
