@@ -1,6 +1,6 @@
 /**
  * What dockerode would load at its import and this exporter never calls: SSH transport, BuildKit sessions over
- * gRPC, tar archives for builds. That is most of dockerode's 65 packages.
+ * gRPC, the protocol of their progress, tar archives for builds. That is most of dockerode's 65 packages.
  *
  * A bundle leaves them out too, as `--external`.
  *
@@ -12,6 +12,7 @@ export const UNUSED_PACKAGES: readonly string[] = [
   "ssh2",
   "@grpc/grpc-js",
   "@grpc/proto-loader",
+  "protobufjs",
   "tar-fs",
   "@balena/dockerignore",
 ];
