@@ -6,6 +6,7 @@
  *
  * @module
  */
+import { CONTAINER_ID, ProcessTree } from "./process_tree.ts";
 import { PROGRAM } from "../exporters/ffmpeg/main.ts";
 import { runExporter } from "../lib/exporter.ts";
 import type { Exporter } from "../lib/program.ts";
@@ -98,19 +99,68 @@ function delay(ms: number, signal: AbortSignal): Promise<void> {
   });
 }
 
+/** Share of a core that each process uses. */
+const CPU_SHARE = 0.4;
+
+/**
+ * Shows a process for each encode that has a progress file, and one that reports nothing. The machine's own are closed
+ * to an exporter that is not shown them.
+ */
+async function showProcesses(tree: ProcessTree, folder: string, signal: AbortSignal): Promise<void> {
+  const startMs = performance.now();
+  const pids = new Map<string, number>();
+  const uptimeOf = (seconds: number): number => 1000 + seconds;
+  const begun = new Map<number, number>();
+  while (!signal.aborted) {
+    const nowSeconds = (performance.now() - startMs) / 1000;
+    tree.setUptime(uptimeOf(nowSeconds));
+    const set = (pid: number, args: readonly string[], cgroup?: string): void => {
+      const startSeconds = begun.get(pid) ?? nowSeconds;
+      begun.set(pid, startSeconds);
+      tree.set(pid, {
+        args: ["ffmpeg", ...args],
+        parentPid: 100,
+        startSeconds: uptimeOf(startSeconds),
+        cpuSeconds: CPU_SHARE * (nowSeconds - startSeconds),
+        residentPages: 20_000,
+        ...(cgroup && { cgroup, innerPid: 7 }),
+      });
+    };
+    set(200, ["-i", "camera", "-c:v", "h264_vaapi", "out"], `0::/docker/${CONTAINER_ID}\n`);
+    const files = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    for (const name of files) {
+      const pid = pids.get(name) ?? 201 + pids.size;
+      pids.set(name, pid);
+      set(pid, ["-progress", `${folder}/${name}`, "-i", "in", "-c:v", "libx264", "out"]);
+    }
+    for (const [name, pid] of pids) {
+      if (!files.includes(name) && begun.delete(pid)) tree.remove(pid);
+    }
+    await delay(REPORT_PERIOD_MS, signal);
+  }
+}
+
 async function main(): Promise<number> {
+  using tree = new ProcessTree();
   const folder = await Deno.makeTempDir({ prefix: "ffmpeg-demo-" });
   const hasFfmpeg = await isInstalled();
   const over = new AbortController();
   const run = hasFfmpeg ? encode : replay;
-  const running = KINDS.map((kind) => runForever(kind, { folder, run, signal: over.signal }));
+  const running = [
+    ...KINDS.map((kind) => runForever(kind, { folder, run, signal: over.signal })),
+    showProcesses(tree, folder, over.signal),
+  ];
   const start: typeof PROGRAM.start = (options, context): Exporter => {
     const exporter = PROGRAM.start(options, context);
     // The exporter gives back all that it does not name here, and the encodes go on.
     return { ...exporter, keep: [{ name: "read" }, { name: "write" }, { name: "run" }] };
   };
   try {
-    return await runExporter({ ...PROGRAM, start }, [`--progress-dir=${folder}`, ...Deno.args], {
+    return await runExporter({ ...PROGRAM, start }, [
+      `--progress-dir=${folder}`,
+      `--processes=${tree.path}`,
+      ...Deno.args,
+    ], {
       simulated: hasFfmpeg ? "ffmpeg encodes a generated picture" : "recorded encodes, replayed",
     });
   } finally {

@@ -10,7 +10,7 @@ import { makeCertificates } from "./support/certificates.ts";
 import { testCompiled } from "./support/compiled.ts";
 import { eventually, ROOT, startExporter } from "./support/exporter_process.ts";
 import type { PermissionStates } from "./support/probes/probe.ts";
-import { ProcessTree } from "./support/process_tree.ts";
+import { ProcessTree } from "../simulation/process_tree.ts";
 import { FfmpegRig } from "./support/rigs/ffmpeg.ts";
 import { needs, needsRoot } from "./support/programs.ts";
 import { RIGS, withCompiledRigs } from "./support/rigs/all.ts";

@@ -4,7 +4,9 @@
  * @module
  */
 import type { PageDescription } from "../../lib/page.ts";
+import { ENCODER_METRICS } from "./encoder_metrics.ts";
 import { JOB_METRICS } from "./metrics.ts";
+import { PROCESS_METRICS } from "./process_metrics.ts";
 
 /** The FFmpeg exporter's page. */
 export const FFMPEG_PAGE: PageDescription = {
@@ -23,6 +25,9 @@ export const FFMPEG_PAGE: PageDescription = {
       { metric: JOB_METRICS.frames.name, title: "Frames" },
       { metric: JOB_METRICS.mediaSeconds.name, title: "Media", unit: "s" },
       { metric: JOB_METRICS.outputBytes.name, title: "Output", unit: "B" },
+      { metric: JOB_METRICS.info.name, title: "Encoder", label: "encoder" },
+      { metric: PROCESS_METRICS.jobCpu.name, title: "CPU", unit: "s" },
+      { metric: ENCODER_METRICS.error.name, title: "Error", label: "class" },
       { metric: JOB_METRICS.exitCode.name, title: "Exit code" },
     ],
   },

@@ -6,7 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { FfmpegRig, JOB, progressBlock } from "../support/rigs/ffmpeg.ts";
 import { eventually } from "../support/exporter_process.ts";
-import { ProcessTree, type TreeProcess } from "../support/process_tree.ts";
+import { ProcessTree, type TreeProcess } from "../../simulation/process_tree.ts";
 import { type Page, readPage, type RigOptions, valueIn } from "../support/rigs/rig.ts";
 import { anyFaults } from "./any.ts";
 import { type FaultSet, WITHOUT_OVERRIDE } from "./fault.ts";

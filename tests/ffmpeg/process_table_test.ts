@@ -6,7 +6,7 @@
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import { parseContainer, parseInnerPid, parseStat } from "../../exporters/ffmpeg/process_files.ts";
 import { ProcessTable } from "../../exporters/ffmpeg/process_table.ts";
-import { CONTAINER_ID, ProcessTree } from "../support/process_tree.ts";
+import { CONTAINER_ID, ProcessTree } from "../../simulation/process_tree.ts";
 
 /** A table of a tree, under a clock that the test moves. */
 function follow(tree: ProcessTree, { names = ["ffmpeg"], limit = 100 } = {}): {

@@ -12,7 +12,7 @@ import { ProcessWatch } from "../../exporters/ffmpeg/process_watch.ts";
 import { Exposition } from "../../lib/exposition.ts";
 import { bytes, START_MS, TestBoard, valueOf } from "../support/ffmpeg_jobs.ts";
 import { assertGolden } from "../support/golden.ts";
-import { CONTAINER_ID, ProcessTree } from "../support/process_tree.ts";
+import { CONTAINER_ID, ProcessTree } from "../../simulation/process_tree.ts";
 import { needs } from "../support/programs.ts";
 import { promtoolCheck } from "../support/promtool.ts";
 

@@ -1,5 +1,5 @@
 /**
- * A tree of processes as /proc shows it, in a folder of the test's own.
+ * A tree of processes as /proc shows it, in a temporary folder.
  *
  * @module
  */
