@@ -6,6 +6,9 @@
 import { formatAddress, type ListenAddress } from "./options.ts";
 import { refusalOf } from "./permissions.ts";
 
+/** Connections that wait to be accepted: a flood fills a short queue, and the kernel drops who comes then for seconds. */
+const BACKLOG = 4096;
+
 /** It could not listen; the message says what to do. */
 export class ListenError extends Error {
   override readonly name = "ListenError";
@@ -16,7 +19,7 @@ export function listenOn(addresses: readonly ListenAddress[]): Deno.TcpListener[
   const listeners: Deno.TcpListener[] = [];
   for (const { hostname, port } of addresses) {
     try {
-      listeners.push(Deno.listen({ hostname, port }));
+      listeners.push(Deno.listen({ hostname, port, tcpBacklog: BACKLOG }));
     } catch (error) {
       for (const listener of listeners) listener.close();
       const address = { hostname, port };
