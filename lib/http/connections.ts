@@ -1,6 +1,6 @@
 /**
- * The connections that are open, with bounds in all and for each client: where there are too many, one makes room of
- * the client that has most, one that has not asked for anything if there is one, or else the longest idle. A sweep once a second closes what keeps the exporter
+ * The connections that are open, with bounds in all and for each client: where there are too many, the oldest that has
+ * not asked for anything makes room, or else the longest idle of the client that has most. A sweep once a second closes what keeps the exporter
  * waiting.
  *
  * @module
@@ -41,6 +41,8 @@ export class Connections implements Disposable {
   readonly #clients = new Map<string, Client>();
   readonly #open = new Map<Counted, string>();
   readonly #wanted = new Set<Counted>();
+  /** Those of all clients that have not asked for anything yet, the oldest first. */
+  readonly #silent = new Set<Counted>();
   readonly #timer: ReturnType<typeof setInterval>;
   #evicted = 0;
   #evictedMs = -Infinity;
@@ -68,11 +70,12 @@ export class Connections implements Disposable {
     return counted < MAX_CONNECTIONS || this.#evictAny();
   }
 
-  /** Closes a connection of the client that has most idle ones; false when all are in use. */
+  /** Closes the oldest silent connection, or the longest idle of the client that has most; false: all are in use. */
   #evictAny(): boolean {
+    for (const connection of this.#silent) return this.#close(connection);
     let most: Client | undefined;
     for (const client of this.#clients.values()) {
-      if (idleCount(client) > (most ? idleCount(most) : 0)) most = client;
+      if (client.idle.size > (most?.idle.size ?? 0)) most = client;
     }
     return most !== undefined && this.#evict(most);
   }
@@ -84,6 +87,7 @@ export class Connections implements Disposable {
     if (!client) this.#clients.set(key, client = { count: 0, wanted: 0, silent: new Set(), idle: new Set() });
     client.count++;
     client.silent.add(connection);
+    this.#silent.add(connection);
     this.#open.set(connection, key);
   }
 
@@ -92,6 +96,7 @@ export class Connections implements Disposable {
     const client = this.#clientOf(connection);
     client?.silent.delete(connection);
     client?.idle.delete(connection);
+    this.#silent.delete(connection);
   }
 
   /** It can be closed without loss. */
@@ -123,6 +128,7 @@ export class Connections implements Disposable {
     this.#open.delete(connection);
     client.silent.delete(connection);
     client.idle.delete(connection);
+    this.#silent.delete(connection);
     if (this.#wanted.delete(connection)) client.wanted--;
     else client.count--;
     if (client.count + client.wanted === 0) this.#clients.delete(key);
@@ -135,13 +141,15 @@ export class Connections implements Disposable {
 
   /** Silent ones go first, so that a flood of them spares who has asked before. */
   #evict({ silent, idle }: Client): boolean {
-    for (const connection of silent.size > 0 ? silent : idle) {
-      this.#evicted++;
-      this.#evictedMs = performance.now();
-      connection.close();
-      return true;
-    }
+    for (const connection of silent.size > 0 ? silent : idle) return this.#close(connection);
     return false;
+  }
+
+  #close(connection: Counted): true {
+    this.#evicted++;
+    this.#evictedMs = performance.now();
+    connection.close();
+    return true;
   }
 
   #sweep(): void {
@@ -155,8 +163,4 @@ export class Connections implements Disposable {
     const key = this.#open.get(connection);
     return key === undefined ? undefined : this.#clients.get(key);
   }
-}
-
-function idleCount({ silent, idle }: Client): number {
-  return silent.size + idle.size;
 }

@@ -48,7 +48,8 @@ export function anyFaults<R extends Rig>(
     clockFault("a day ahead", DAY_SECONDS),
     clockFault("a day back", -DAY_SECONDS),
     ...(noDescriptors ? [noFileFault(noDescriptors, reopen)] : []),
-    waitingClientFault(noDescriptors),
+    // A source that is not opened for each reading goes on.
+    waitingClientFault(reopen ? "goes on" : noDescriptors?.values ?? "goes on"),
     {
       kind: "memory limit",
       what: `it may use ${HEAP_MIB} MiB of heap while ${CLIENTS} clients scrape`,
@@ -86,16 +87,19 @@ export function anyFaults<R extends Rig>(
 }
 
 /** The client that had to wait is answered. */
-function waitingClientFault(seen: AnyFaultOptions<Rig>["noDescriptors"]): Fault {
+function waitingClientFault(values: Fault["values"]): Fault {
   let client: Deno.TcpConn | undefined;
   return {
     kind: "out of file descriptors",
     what: "there is none even for the next client, who waits",
     // Of many scrapes, one would take a new connection sooner or later.
     once: true,
-    values: "goes on",
-    ...seen,
-    metrics: "the client that waits is answered once it is over",
+    values,
+    source: "http",
+    up: 0,
+    reason: "descriptors",
+    health: "Too many open files",
+    metrics: "`exporter_accept_failures_total` counts; the client that waits is answered once it is over",
     needs: ["prlimit"],
     inject: async (rig) => {
       await Promise.all(Array.from({ length: 8 }, () => readPage(rig)));
