@@ -32,7 +32,7 @@ for (const [name, manifest] of Object.entries(CATALOG)) {
       "tests, tests/<name>/*_test.ts": holds(`tests/${name}`, /_test\.ts$/),
       "golden pages, tests/golden/<name>/": holds(`tests/golden/${name}`, /\.prom$/),
       "a unit, systemd/<artifact>.service": holds("systemd", new RegExp(`^${artifact}\\.service$`)),
-      "a service in compose.yaml": mentions("compose.yaml", new RegExp(`^  ${artifact}:$`, "m")),
+      "a service in compose.yaml": mentions("compose.yaml", new RegExp(`^  ${artifact}:( &\\w+)?$`, "m")),
       "a row in README.md": mentions(
         "README.md",
         new RegExp(`^\\| \\[${name}\\]\\(exporters/${name}\\) +\\| ${port} `, "m"),

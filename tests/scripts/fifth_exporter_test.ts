@@ -73,6 +73,9 @@ Deno.test({
         ...["tests/pressure", "tests/catalog_test.ts", "tests/permission_audit_test.ts"],
         ...["tests/deploy/units_test.ts", "tests/scripts/generate_test.ts"],
       );
+      if (Deno.env.get("GOLDEN_UPDATE")) {
+        await Deno.copyFile(`${copy}/${RECORDED}`, `${ROOT}${FILES}/${RECORDED}`);
+      }
       assertEquals(/^ok \| 1[0-9] passed .*\| 0 failed/m.test(tested), true, tested);
       const { tasks } = JSON.parse(await Deno.readTextFile(`${copy}/deno.json`));
       assertStringIncludes(tasks.pressure.command, "--allow-read=/run/pressure --allow-net=0.0.0.0:9512");
