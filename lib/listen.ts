@@ -11,6 +11,7 @@ const BACKLOG = 4096;
 
 /** It could not listen; the message says what to do. */
 export class ListenError extends Error {
+  /** The class, by which it is logged. */
   override readonly name = "ListenError";
 }
 

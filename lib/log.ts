@@ -27,11 +27,11 @@ export type Logger = Readonly<Record<LogLevel, (message: string, fields?: LogFie
 export interface LoggerOptions {
   /** Lines below this level are dropped. @default {"info"} */
   level?: LogLevel;
-  /** @default {"logfmt"} */
+  /** How it is written. @default {"logfmt"} */
   format?: LogFormat;
   /** Takes each line, its line feed included. @default standard error, without ever waiting for its reader */
   write?: (line: string) => void;
-  /** @default {Date.now} */
+  /** Unix time, in milliseconds. @default {Date.now} */
   wallClockMs?: () => number;
 }
 

@@ -19,6 +19,7 @@ export class LogLimit {
   #counts = new Map<string, number>();
   #suppressed = 0;
 
+  /** Sets it up; nothing runs yet. */
   constructor(nowMs: () => number) {
     this.#nowMs = nowMs;
   }

@@ -22,6 +22,7 @@ export class LogQueue {
   #dropped = 0;
   #writing: Promise<void> | undefined;
 
+  /** Sets it up; nothing runs yet. */
   constructor({ write = (bytes) => Deno.stderr.write(bytes) }: LogQueueOptions = {}) {
     this.#write = write;
   }

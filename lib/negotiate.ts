@@ -11,7 +11,9 @@ import type { HttpRequest } from "./http/message.ts";
 
 /** How a page is to be sent. */
 export interface Representation {
+  /** How it is written. */
   readonly format: Format;
+  /** Whether it is compressed. */
   readonly gzip: boolean;
 }
 

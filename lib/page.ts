@@ -25,8 +25,11 @@ export type Unit = "W" | "J" | "B" | "B/s" | "s" | "%" | "ratio" | "°C" | "Hz" 
 
 /** A column of the table: the value of a metric in each row's series. */
 export interface PageColumn {
+  /** Name of the metric. */
   readonly metric: string;
+  /** What people read above it. */
   readonly title: string;
+  /** Unit of the values. */
   readonly unit?: Unit;
   /** Shows this label of the series that has the value 1, in place of the value: a state. */
   readonly label?: string;
@@ -96,11 +99,17 @@ function connectSources(host: string | undefined): string {
 
 /** What {@linkcode renderPage} shows. */
 export interface PageOptions {
+  /** The exporter. */
   readonly manifest: Manifest;
+  /** The project it belongs to. */
   readonly project: Project;
+  /** What its page shows. */
   readonly page: PageDescription;
+  /** The sources, each with its last state. */
   readonly runners: readonly CollectorRunner[];
+  /** Path of the metrics page. */
   readonly telemetryPath: string;
+  /** What is simulated, where the sources are. */
   readonly simulated?: string | undefined;
 }
 

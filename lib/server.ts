@@ -33,9 +33,13 @@ export const MAX_SCRAPES = 40;
 
 /** What the server shows. */
 export interface ServerOptions {
+  /** The exporter. */
   readonly manifest: Manifest;
+  /** The project it belongs to. */
   readonly project: Project;
+  /** The sources, each with its last state. */
   readonly runners: readonly CollectorRunner[];
+  /** What its page shows. */
   readonly page: PageDescription;
   /** The process's own metrics. */
   readonly self: { readonly snapshot: Snapshot };
@@ -203,12 +207,17 @@ async function settle(runners: readonly CollectorRunner[]): Promise<SourceStatus
 
 /** The body of `/health`. */
 export interface HealthReport {
+  /** `ok` when every source is up without problems. */
   readonly status: "ok" | "degraded";
+  /** Name of the exporter. */
   readonly exporter: string;
+  /** Version of the project. */
   readonly version: string;
+  /** Time since the process started, in seconds. */
   readonly uptime_seconds: number;
   /** What is simulated, where the sources are. */
   readonly simulated?: string;
+  /** State of each source. */
   readonly sources: readonly { readonly name: string; readonly up: boolean; readonly reason: string }[];
 }
 

@@ -12,6 +12,7 @@ export interface Transport {
   write(bytes: Uint8Array): Promise<number>;
   /** Ends this side: the client sees the end of what is sent. */
   closeWrite(): Promise<void>;
+  /** Ends it. */
   close(): void;
 }
 
@@ -38,6 +39,7 @@ export class ByteSource {
   #start = 0;
   #end = 0;
 
+  /** Sets it up; nothing runs yet. */
   constructor(transport: Pick<Transport, "read">) {
     this.#transport = transport;
   }

@@ -47,7 +47,9 @@ export interface ConnectionOptions {
   readonly address: string;
   /** The IP address that it has connected to. */
   readonly local: string;
+  /** Answers the requests. */
   readonly handler: HttpHandler;
+  /** All connections of the server. */
   readonly connections: Connections;
   /** Answers where the handler fails. */
   readonly onError: (error: unknown) => HttpResponse;
@@ -56,7 +58,7 @@ export interface ConnectionOptions {
 /** A connection. */
 export class Connection implements Counted {
   readonly address: string;
-  deadlineMs = performance.now() + TIME_LIMITS.silent;
+  deadlineMs: number = performance.now() + TIME_LIMITS.silent;
   readonly #options: ConnectionOptions;
   readonly #client: string;
   #transport: Transport;
@@ -70,6 +72,7 @@ export class Connection implements Counted {
   #lastText = "";
   #lastHead: RequestHead | undefined;
 
+  /** Sets it up; nothing runs yet. */
   constructor(transport: Transport, options: ConnectionOptions) {
     this.#transport = transport;
     this.#options = options;

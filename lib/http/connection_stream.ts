@@ -14,6 +14,7 @@ export class ConnectionStream extends Duplex {
   readonly #connection: Transport;
   readonly #buffer = new Uint8Array(BUFFER_BYTES);
 
+  /** Sets it up; nothing runs yet. */
   constructor(connection: Transport) {
     super({ allowHalfOpen: false });
     this.#connection = connection;

@@ -20,6 +20,7 @@ export interface Counted {
   readonly address: string;
   /** When it has kept the exporter waiting for too long, in monotonic milliseconds. */
   readonly deadlineMs: number;
+  /** Closes it at once. */
   close(): void;
 }
 
@@ -37,6 +38,7 @@ interface Client {
 
 /** Keeps count of connections. */
 export class Connections implements Disposable {
+  /** Bytes under way to clients. */
   readonly sends = new SendBudget();
   readonly #clients = new Map<string, Client>();
   readonly #open = new Map<Counted, string>();

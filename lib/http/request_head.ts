@@ -15,6 +15,7 @@ export const MAX_HEADERS = 64;
 
 /** A request that is refused unread; the connection closes behind the answer. */
 export class BadRequest extends Error {
+  /** The class, by which it is logged. */
   override readonly name = "BadRequest";
 
   /** `status` is the answer's, `message` its text. */
@@ -28,10 +29,15 @@ export type BodyLength = number | "chunked";
 
 /** A head. */
 export interface RequestHead {
+  /** Method, in upper case. */
   readonly method: string;
+  /** Path, without the query. */
   readonly path: string;
+  /** What follows the question mark, or nothing. */
   readonly query: string;
+  /** Headers, by name in lower case. */
   readonly headers: ReadonlyMap<string, string>;
+  /** How long its body is. */
   readonly bodyLength: BodyLength;
   /** The client means to send another request on this connection. */
   readonly keepAlive: boolean;

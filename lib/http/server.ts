@@ -55,6 +55,7 @@ export class HttpServer {
   #want = "";
   #wantMs = -Infinity;
 
+  /** Sets it up; nothing runs yet. */
   constructor(listeners: readonly Deno.TcpListener[], options: HttpServerOptions) {
     this.#listeners = listeners;
     this.#options = options;

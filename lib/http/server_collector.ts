@@ -29,7 +29,6 @@ export const HTTP_METRICS = {
 /** Publishes the state of a server. */
 export class ServerCollector implements Collector {
   readonly source = "http";
-  readonly metrics: readonly MetricDefinition[] = Object.values(HTTP_METRICS);
   readonly #server: Pick<HttpServer, "state">;
   readonly #internal: { readonly errors: number };
   #state = "";

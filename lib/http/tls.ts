@@ -30,11 +30,17 @@ export type TlsVersion = keyof typeof TLS_VERSIONS;
 
 /** What TLS needs; certificates and key as PEM texts. */
 export interface TlsMaterial {
+  /** Certificate chain, as PEM. */
   readonly cert: string;
+  /** Private key, as PEM. */
   readonly key: string;
+  /** Certificates that sign those of clients, as PEM. */
   readonly clientCa: string | undefined;
+  /** What is asked of a client. */
   readonly clientAuth: ClientAuth;
+  /** Oldest version of TLS. */
   readonly minVersion: TlsVersion;
+  /** Newest version of TLS. */
   readonly maxVersion: TlsVersion;
 }
 
@@ -47,6 +53,7 @@ export class TlsLayer {
   /** Fingerprints of the client certificates that were verified with this material. */
   #verified = new Set<string>();
 
+  /** Sets it up; nothing runs yet. */
   constructor(material: TlsMaterial) {
     this.#material = material;
   }

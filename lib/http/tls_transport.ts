@@ -49,6 +49,7 @@ export class TlsTransport implements Transport {
     });
   }
 
+  /** Closes the connection. */
   close(): void {
     this.#socket.destroy();
   }

@@ -40,6 +40,7 @@ export class BasicAuth {
   readonly #refused = new Set<string>();
   readonly #pending = new Map<string, Promise<Verdict>>();
 
+  /** Sets it up; nothing runs yet. */
   constructor(checks: { check(request: PasswordCheck): Promise<boolean | undefined> }) {
     this.#checks = checks;
   }

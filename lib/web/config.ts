@@ -11,6 +11,7 @@ import { CLIENT_AUTH, type ClientAuth, TLS_VERSIONS, type TlsVersion } from "../
 
 /** A web configuration that cannot be used; the message says why and never contains a value from the file. */
 export class WebConfigError extends Error {
+  /** The class, by which it is logged. */
   override readonly name = "WebConfigError";
 }
 
@@ -19,11 +20,17 @@ export type PemSource = { readonly pem: string } | { readonly file: string };
 
 /** `tls_server_config` */
 export interface TlsConfig {
+  /** Certificate chain, as PEM. */
   readonly cert: PemSource;
+  /** Private key, as PEM. */
   readonly key: PemSource;
+  /** Certificates that sign those of clients, as PEM. */
   readonly clientCa: PemSource | undefined;
+  /** What is asked of a client. */
   readonly clientAuth: ClientAuth;
+  /** Oldest version of TLS. */
   readonly minVersion: TlsVersion;
+  /** Newest version of TLS. */
   readonly maxVersion: TlsVersion;
 }
 

@@ -14,6 +14,7 @@ import { checkTlsMaterial } from "./tls_material.ts";
 
 /** What is in force. */
 export interface LoadedWebConfig {
+  /** What the file holds. */
   readonly config: WebConfig;
   /** The certificates, read and checked; undefined where HTTP is served. */
   readonly tls: TlsMaterial | undefined;
@@ -23,7 +24,7 @@ export interface LoadedWebConfig {
 
 /** Options of {@linkcode WebConfigFile}. */
 export interface WebConfigFileOptions {
-  /** @default Deno.readTextFile */
+  /** Reads a file. @default Deno.readTextFile */
   readTextFile?: (path: string) => Promise<string>;
 }
 
@@ -37,6 +38,7 @@ export class WebConfigFile {
   #texts = "";
   #loaded: LoadedWebConfig | undefined;
 
+  /** Sets it up; nothing runs yet. */
   constructor(path: string, options: WebConfigFileOptions = {}) {
     this.#path = path;
     this.#readTextFile = options.readTextFile ?? Deno.readTextFile;

@@ -35,6 +35,7 @@ export const WEB_METRICS = {
 
 /** Options of {@linkcode Web.open}. */
 export interface WebOptions extends WebConfigFileOptions {
+  /** Where it logs. */
   readonly log: Logger;
   /** How often the files are read; a change counts when two readings agree, in milliseconds. @default {1000} */
   readonly reloadPeriodMs?: number;

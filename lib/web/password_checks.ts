@@ -17,9 +17,9 @@ const REST_FACTOR = 3;
 
 /** Options of {@linkcode PasswordChecks}. */
 export interface PasswordChecksOptions {
-  /** @default bcrypt */
+  /** Compares a password with a bcrypt hash. @default bcrypt */
   compare?: (password: string, hash: string) => Promise<boolean>;
-  /** @default {() => performance.now()} */
+  /** Clock that never goes back, in milliseconds. @default {() => performance.now()} */
   monotonicMs?: () => number;
   /** Waits that long. @default a timer */
   rest?: (ms: number) => Promise<void>;
@@ -27,7 +27,9 @@ export interface PasswordChecksOptions {
 
 /** A check to be done. */
 export interface PasswordCheck {
+  /** The password that was sent. */
   readonly password: string;
+  /** The bcrypt hash it is compared with. */
   readonly hash: string;
   /** Address of the client that asks. */
   readonly client: string;
@@ -50,6 +52,7 @@ export class PasswordChecks {
   readonly #failures = new Map<string, number>();
   #running = false;
 
+  /** Sets it up; nothing runs yet. */
   constructor(options: PasswordChecksOptions = {}) {
     this.#compare = options.compare ?? bcrypt.compare;
     this.#monotonicMs = options.monotonicMs ?? (() => performance.now());
