@@ -75,7 +75,7 @@ function fallbackOf({ reported, description, command, process }: Job): number | 
   const asked = encoderClass((command ?? process?.command)?.encoder ?? "");
   const isExpected = expectsHardware(description.expect) || isHardware(asked);
   if (!isExpected) return undefined;
-  // A job that writes no report, and says what it expects, is held against its own command.
+  // A job that writes no report, but has the parameter, is held against its own command.
   const actual = encoderClass(reported?.encoder ?? "") ?? (description.expect ? asked : undefined);
   return actual && (isHardware(actual) ? 0 : 1);
 }

@@ -216,7 +216,7 @@ Deno.test("ProcessTable knows a zombie for ended, and what waits from what works
   assertEquals([process?.state, process?.goneMs], ["zombie", 5000]);
 });
 
-Deno.test("ProcessTable is bounded, and says whether all processes are shown to it", () => {
+Deno.test("ProcessTable is bounded, and knows whether all processes are shown to it", () => {
   using tree = new ProcessTree();
   for (let pid = 10; pid < 20; pid++) tree.set(pid);
   tree.remove(1);

@@ -195,7 +195,7 @@ Deno.test("golden page of processes: observed or not, paused, orphaned, in a con
 });
 
 Deno.test({
-  name: "promtool finds nothing to say about the page of processes",
+  name: "promtool finds no fault with the page of processes",
   ...needs("promtool"),
   fn: async () => {
     using machine = diverse();
@@ -203,7 +203,7 @@ Deno.test({
   },
 });
 
-Deno.test("ProcessWatch says what to do where the tree is missing or hidden, and publishes nothing of it", () => {
+Deno.test("ProcessWatch reports what to do where the tree is missing or hidden, and publishes nothing of it", () => {
   using machine = new Machine();
   const { tree } = machine;
   const job = machine.begin("a");

@@ -31,7 +31,7 @@ async function infoOf(board: TestBoard): Promise<string | undefined> {
   return /^ffmpeg_job_info\{.*$/m.exec(await board.page())?.[0];
 }
 
-Deno.test("a report fills what the job did not say of itself", async () => {
+Deno.test("a report fills what the job left open", async () => {
   const info = (encoder: string, framerate: string): string =>
     `ffmpeg_job_info{job_id="a",via="file",encoder="${encoder}",preset="",width="160",height="90",framerate="${framerate}",duration="4",target_speed="",pid=""} 1`;
   assertEquals(await infoOf(run("7.1-encode")), info("libx264", "25"));
