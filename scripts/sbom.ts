@@ -1,8 +1,9 @@
 /**
- * Writes what each compiled exporter contains as a software bill of materials: `deno task sbom [NAME...]` makes
- * dist/ARTIFACT.cdx.json in the CycloneDX format, version 1.6. https://cyclonedx.org/docs/1.6/json/
+ * Writes what a compiled program contains as a software bill of materials, in the CycloneDX format, version 1.6:
+ * `deno task sbom` makes dist/worker-exporters.cdx.json for the executable of all exporters, `deno task sbom NAME...`
+ * dist/ARTIFACT.cdx.json for a program of its own for each. https://cyclonedx.org/docs/1.6/json/
  *
- * It tells of the bundle, so of the packages whose files are in it, not of all that was downloaded; and of Deno,
+ * It describes the bundle: the packages whose files are in it, not all that was downloaded; and Deno,
  * which a compiled program carries. Where the libraries come from npm alone, those packages are listed. The same
  * bundle gives the same file.
  *
@@ -11,6 +12,7 @@
  * @module
  */
 import { CATALOG, type ExporterName, VERSION } from "../exporters/catalog.ts";
+import { EXECUTABLE } from "../lib/run_by_name.ts";
 import { type BundledPackage, bundledPackages } from "./sbom/bundled_packages.ts";
 import { isAllowedLicence } from "./sbom/licences.ts";
 
@@ -37,6 +39,8 @@ export interface Bom {
   readonly dependencies: readonly { readonly ref: string; readonly dependsOn: readonly string[] }[];
 }
 
+const NAMES = Object.keys(CATALOG) as ExporterName[];
+
 /** The runtime, and the engine within it that has a licence of its own. */
 const PLATFORM: readonly Component[] = [
   {
@@ -56,9 +60,8 @@ const PLATFORM: readonly Component[] = [
   },
 ];
 
-/** Describes an exporter with the packages in it. */
-export async function createBom(name: ExporterName, packages: readonly BundledPackage[]): Promise<Bom> {
-  const { artifact } = CATALOG[name];
+/** Describes a program with the packages in it. */
+export async function createBom(artifact: string, packages: readonly BundledPackage[]): Promise<Bom> {
   const root = `${artifact}@${VERSION}`;
   const refs = new Map(packages.map((each) => [`${each.name}@${each.version}`, purlOf(each)]));
   const isDependency = new Set(packages.flatMap(({ dependencies }) => dependencies));
@@ -132,21 +135,36 @@ async function serialNumber(content: unknown): Promise<string> {
   return `urn:uuid:${parts.join("-")}-${hex.slice(20, 32)}`;
 }
 
-async function main(args: readonly string[]): Promise<number> {
-  const names = args.length > 0 ? args : Object.keys(CATALOG);
-  let exitCode = 0;
-  await Deno.mkdir("dist", { recursive: true });
-  for (const name of names) {
-    if (!Object.hasOwn(CATALOG, name)) {
-      say(`Cannot describe "${name}" as it must be one of ${Object.keys(CATALOG).join(", ")}`);
-      return 2;
+/** The packages in the executable of all exporters, ordered by name and version. */
+export async function allPackages(): Promise<BundledPackage[]> {
+  const found = new Map<string, BundledPackage>();
+  for (const name of NAMES) {
+    for (const bundled of await bundledPackages(name)) {
+      found.set(`${bundled.name}@${bundled.version}`, bundled);
     }
-    const packages = await bundledPackages(name as ExporterName);
-    const path = `dist/${CATALOG[name as ExporterName].artifact}.cdx.json`;
-    await Deno.writeTextFile(
-      path,
-      `${JSON.stringify(await createBom(name as ExporterName, packages), null, 2)}\n`,
+  }
+  return [...found].sort(([left], [right]) => left < right ? -1 : 1).map(([, bundled]) => bundled);
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const unknown = args.find((arg) => !NAMES.some((name) => name === arg));
+  if (unknown !== undefined) {
+    say(`Cannot describe "${unknown}" as it must be one of ${NAMES.join(", ")}`);
+    return 2;
+  }
+  await Deno.mkdir("dist", { recursive: true });
+  const programs = args.length === 0
+    ? [{ artifact: EXECUTABLE, packages: await allPackages() }]
+    : await Promise.all(
+      NAMES.filter((name) => args.includes(name)).map(async (name) => ({
+        artifact: CATALOG[name].artifact,
+        packages: await bundledPackages(name),
+      })),
     );
+  let exitCode = 0;
+  for (const { artifact, packages } of programs) {
+    const path = `dist/${artifact}.cdx.json`;
+    await Deno.writeTextFile(path, `${JSON.stringify(await createBom(artifact, packages), null, 2)}\n`);
     say(`${path}: ${packages.length} packages`);
     for (const problem of licenceProblems(packages)) {
       say(`  ${problem}`);

@@ -109,7 +109,7 @@ testOnBox("DEPLOYMENT.md leads from an archive to services that survive kill -9 
   });
 
   await t.step("its last command removes everything", async () => {
-    await box.run("rm -f /usr/local/bin/deno");
+    await box.run("rm -f /usr/local/bin/{deno,escape,jit}");
     const output = await box.run(inRelease("worker-end"));
     assertStringIncludes(output, "0 loaded units listed");
     assertEquals(await box.run("ls /usr/local/bin"), "");

@@ -6,7 +6,7 @@ import { Version } from "@cyclonedx/cyclonedx-library/Spec";
 import { JsonStrictValidator } from "@cyclonedx/cyclonedx-library/Validation";
 import { assert, assertEquals } from "@std/assert";
 import { CATALOG, type ExporterName } from "../../exporters/catalog.ts";
-import { type Bom, createBom, licenceProblems } from "../../scripts/sbom.ts";
+import { allPackages, type Bom, createBom, licenceProblems } from "../../scripts/sbom.ts";
 import { type BundledPackage, bundledPackages } from "../../scripts/sbom/bundled_packages.ts";
 import { isAllowedLicence } from "../../scripts/sbom/licences.ts";
 
@@ -46,6 +46,14 @@ for (const name of Object.keys(CATALOG) as ExporterName[]) {
     assertEquals(await createBom(name, packages), bom);
   });
 }
+
+Deno.test("the bill of materials of the executable has the packages of every exporter", async () => {
+  const packages = await allPackages();
+  const bom = await createBom("worker-exporters", packages);
+  await assertValid(bom);
+  const names = bom.components.map(({ name }) => name);
+  assertEquals(["prom-client", "dockerode", "js-yaml"].filter((name) => !names.includes(name)), []);
+});
 
 Deno.test("a bill of materials names packages as the registries do, and what depends on what", async () => {
   const bom = await createBom("cpu", [PACKAGE, OTHER, { ...PACKAGE, name: "other", version: "1.0.0" }]);
