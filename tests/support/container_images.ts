@@ -19,7 +19,7 @@ const SCRIPT = `
 mkdir -p "$root"/{bin,lib64,opt,tmp,root/.cache,usr/bin,usr/lib/x86_64-linux-gnu}
 ln -s usr/lib "$root/lib"
 cp /bin/busybox "$root/bin/"
-for name in sh mv cat ls mkdir; do ln -s busybox "$root/bin/$name"; done
+for name in sh mv cat ls ln mkdir; do ln -s busybox "$root/bin/$name"; done
 cp $(printf '/lib/x86_64-linux-gnu/%s ' ${LIBRARIES.join(" ")}) "$root/usr/lib/x86_64-linux-gnu/"
 cp /lib64/ld-linux-x86-64.so.2 "$root/lib64/"
 tar -C "$root" -cf "$root.base.tar" .
