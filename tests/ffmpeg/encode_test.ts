@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { assert, assertAlmostEquals, assertEquals, assertStringIncludes } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertNotEquals, assertStringIncludes } from "@std/assert";
 import { eventually, type ExporterProcess, ROOT, startExporter } from "../support/exporter_process.ts";
 import {
   AUDIO,
@@ -163,11 +163,11 @@ Deno.test({
       startEncode([
         "-progress",
         `${progress}/file`,
-        ...pictures(3, realtime),
+        ...pictures(6, realtime),
         ...VIDEO,
         `${folder}/file.mp4`,
       ]),
-      startEncode(["-progress", url, ...pictures(2, realtime), ...VIDEO, `${folder}/url.mp4`]),
+      startEncode(["-progress", url, ...pictures(5, realtime), ...VIDEO, `${folder}/url.mp4`]),
     ];
     await eventually(async () => {
       const page = await exporter.metrics();
@@ -182,8 +182,8 @@ Deno.test({
     const page = await worker.until("url", "ended");
     await assertEndsLike(page, "file", `${folder}/file.mp4`, FRAME_SECONDS);
     await assertEndsLike(page, "url", `${folder}/url.mp4`, FRAME_SECONDS);
-    assertEquals(valueOf(page, "ffmpeg_frames_total"), 125);
-    assertEquals(valueOf(page, "ffmpeg_pixels_total"), 50 * 160 * 120);
+    assertEquals(valueOf(page, "ffmpeg_frames_total"), 275);
+    assertEquals(valueOf(page, "ffmpeg_pixels_total"), 125 * 160 * 120);
     await Promise.all(running.map(({ log }) => log));
   },
 });
@@ -196,16 +196,25 @@ Deno.test({
     const raw = ["-f", "rawvideo", "-s", "64x48", "-r", "25", "-i", "pipe:0"];
     const args = [...raw, ...VIDEO, `${worker.folder}/stall.mp4`];
     const stalling = startEncode(["-progress", `${worker.progress}/stall`, ...args], { stdin: "piped" });
-    const frames = new Uint8Array(64 * 48 * 1.5 * 50);
+    const frame = new Uint8Array(64 * 48 * 1.5);
     const writer = stalling.child.stdin.getWriter();
-    await writer.write(frames);
+    let frames = 0;
+    const feed = async (): Promise<void> => {
+      await writer.write(frame);
+      frames++;
+    };
+    // ffmpeg 4.3 reports only between two reads, half a second after its start at the earliest.
+    await eventually(async () => {
+      await feed();
+      assert(Deno.statSync(`${worker.progress}/stall`).size > 1);
+    });
     await worker.until("stall", "stalled");
-    await writer.write(frames);
+    await feed();
     await writer.close();
     assertEquals(await stalling.code, 0);
     await stalling.log;
     const page = await worker.until("stall", "ended");
-    assertEquals(valueOf(page, 'ffmpeg_job_frames_total{job_id="stall"}'), 100);
+    assertEquals(valueOf(page, 'ffmpeg_job_frames_total{job_id="stall"}'), frames);
   },
 });
 
@@ -326,7 +335,8 @@ Deno.test({
     assertEquals(await running.code, 0);
     await running.log;
     assertEquals((await probe(`${folder}/a.mp4`)).frames, 50);
-    assertEquals(await encode([...progress, ...pictures(1), ...VIDEO, `${folder}/b.mp4`]), 1);
+    // 1; since ffmpeg 6 the error's number.
+    assertNotEquals(await encode([...progress, ...pictures(1), ...VIDEO, `${folder}/b.mp4`]), 0);
   },
 });
 
@@ -372,7 +382,10 @@ Deno.test({
       }).spawn();
     const exitOf = async (child: Deno.ChildProcess): Promise<number> => (await child.status).code;
     assertEquals(await exitOf(run("good?width=160", [...pictures(1), ...VIDEO, `${folder}/good.mp4`])), 0);
-    assertEquals(await exitOf(run("bad", ["-i", `${folder}/nothing.mp4`, "-f", "null", "-"])), 1);
+    const bad = ["-i", `${folder}/nothing.mp4`, "-f", "null", "-"];
+    const failure = await encode(bad);
+    assertNotEquals(failure, 0);
+    assertEquals(await exitOf(run("bad", bad)), failure);
     const long = run("long", [...pictures(30, { realtime: true }), "-f", "null", "-"]);
     // Its file is there before ffmpeg minds signals.
     await eventually(async () => {
@@ -383,7 +396,7 @@ Deno.test({
     const page = await worker.until("long", "ended");
     assertEquals(valueOf(page, 'ffmpeg_job_exit_code{job_id="good"}'), 0);
     assertEquals(valueOf(page, 'ffmpeg_job_frames_total{job_id="good"}'), 25);
-    assertEquals(valueOf(page, 'ffmpeg_job_exit_code{job_id="bad"}'), 1);
+    assertEquals(valueOf(page, 'ffmpeg_job_exit_code{job_id="bad"}'), failure);
     assertEquals(valueOf(page, 'ffmpeg_job_exit_code{job_id="long"}'), 255);
     assertEquals(valueOf(page, 'ffmpeg_jobs_exited_total{result="failure"}'), 2);
     assertEquals([...Deno.readDirSync(progress)], []);

@@ -15,6 +15,15 @@ function info(pid: number, job: string): string {
   return `ffmpeg_process_info{pid="${pid}",job_id="${job}",container="",encoder="software"}`;
 }
 
+function isReported(path: string): boolean {
+  try {
+    return Deno.statSync(path).size > 1;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
 const MPEG4 = ["-c:v", "mpeg4", "-f", "null", "-"];
 
 Deno.test({
@@ -66,11 +75,15 @@ Deno.test({
     const { progress } = worker;
     const stopped = worker.ffmpeg({ before: ["-progress", `${progress}/stopped`] });
     const killed = worker.ffmpeg({ env: { FFREPORT: `file=${progress}/killed:level=32` } });
-    worker.ffmpeg({
+    const unread = worker.ffmpeg({
       before: ["-progress", `${progress}/unread`],
       after: ["-c:v", "rawvideo", "-f", "rawvideo", "pipe:1"],
       stdout: "piped",
     });
+    // ffmpeg 4.3 reports only between two writes, half a second after its start at the earliest.
+    const pipe = unread.stdout.getReader();
+    while (!isReported(`${progress}/unread`)) await pipe.read();
+    pipe.releaseLock();
     for (const job of ["stopped", "killed"]) {
       await worker.until(`ffmpeg_job_state{job_id="${job}",state="running"}`, 1, 20_000);
     }

@@ -1,4 +1,4 @@
-/** What real scrapers make of a page, in both formats. */
+/** What real scrapers make of a page, in each format that they ask for. */
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { join } from "@std/path";
 import { eventually, startExporter } from "../support/exporter_process.ts";
@@ -11,6 +11,19 @@ const FORMATS = {
   text: ["text/plain;version=0.0.4", "text/plain; version=0.0.4; charset=utf-8"],
   openmetrics: ["application/openmetrics-text;version=1.0.0", "application/openmetrics-text; version=1.0.0"],
 } as const;
+
+const PATHS = Object.fromEntries(
+  Object.keys(FORMATS).map((name) => [name, `metrics_path: /${name}/metrics`]),
+);
+
+/** What Prometheus can be made to ask for, since which version; each brings Accept headers of its own. */
+const PROTOCOLS = [
+  { name: "OpenMetricsText0.0.1", since: [2, 49] },
+  { name: "OpenMetricsText1.0.0", since: [2, 49] },
+  { name: "PrometheusText0.0.4", since: [2, 49] },
+  { name: "PrometheusProto", since: [2, 49] },
+  { name: "PrometheusText1.0.0", since: [3, 0] },
+] as const;
 
 const SCRAPERS: [string, (config: string) => Promise<Scraper>][] = [
   ["prometheus", startPrometheus],
@@ -55,6 +68,35 @@ for (const [program, start] of SCRAPERS) {
   });
 }
 
+Deno.test({
+  name:
+    "prometheus scrapes by each protocol that this version of it has, with the histogram of the exporter's own",
+  ...needs("prometheus"),
+  async fn(): Promise<void> {
+    await using exporter = await startExporter("ffmpeg", {
+      args: ["--host=127.0.0.1", "--port=0"],
+      permissions: ["--no-prompt", "--allow-read", "--allow-net"],
+    });
+    const { stdout } = await new Deno.Command("prometheus", { args: ["--version"] }).output();
+    const [, major = 0, minor = 0] =
+      /version (\d+)\.(\d+)/.exec(new TextDecoder().decode(stdout))?.map(Number) ??
+        [];
+    const known = PROTOCOLS.filter(({ since: [most, least] }) =>
+      major > most || (major === most && minor >= least)
+    ).map(({ name }) => [name, `scrape_protocols: [${name}]`]);
+    const jobs: Record<string, string> = { default: "", ...Object.fromEntries(known) };
+    using folder = configFolder(exporter.port, jobs);
+    await using scraper = await startPrometheus(folder.file);
+    for (const job of Object.keys(jobs)) {
+      await eventually(async () => {
+        assertEquals(await scraper.value(`up{job="${job}"}`), 1, job);
+        assertEquals(await scraper.value(`ffmpeg_speed_ratio_count{job="${job}"}`), 0, job);
+        assertEquals(await scraper.value(`ffmpeg_speed_ratio_bucket{job="${job}",le="+Inf"}`), 0, job);
+      }, 30_000);
+    }
+  },
+});
+
 /** Every value of rapl_power_watts on a page. */
 function powersOn(page: string): number[] {
   return [...page.matchAll(/^rapl_power_watts\{.*\} (\S+)$/gm)].map(([, value]) => Number(value));
@@ -88,12 +130,13 @@ function serveFormats(url: string): Proxy {
   };
 }
 
-function configFolder(port: number): Disposable & { file: string } {
+/** A configuration with jobs on a port, by name: a line of each. */
+function configFolder(port: number, lines: Record<string, string> = PATHS): Disposable & { file: string } {
   const folder = Deno.makeTempDirSync({ prefix: "scrape-test-" });
   const file = join(folder, "scrape.yml");
-  const jobs = Object.keys(FORMATS).map((format) =>
-    `  - job_name: ${format}
-    metrics_path: /${format}/metrics
+  const jobs = Object.entries(lines).map(([job, line]) =>
+    `  - job_name: ${job}
+    ${line}
     static_configs:
       - targets: ["127.0.0.1:${port}"]
 `

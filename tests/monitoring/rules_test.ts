@@ -46,8 +46,17 @@ Deno.test({
   name: "promtool finds every unit test of the rules passed",
   ...needs("promtool"),
   async fn(): Promise<void> {
-    const tests = [...Deno.readDirSync(`${RULES}/tests`)].map(({ name }) => `${RULES}/tests/${name}`);
+    // Prometheus 3 rounds in another order than 2, and can ignore the last digit.
+    const { output: version } = await runToEnd("promtool", "--version");
+    const tolerance = /version (\d+)/.exec(version)?.[1] === "2" ? "" : "fuzzy_compare: true\n";
+    const folder = await Deno.makeTempDir({ prefix: "rules-test-" });
+    const tests = Array.from(Deno.readDirSync(`${RULES}/tests`), ({ name }) => {
+      const text = Deno.readTextFileSync(`${RULES}/tests/${name}`).replaceAll("- ../", `- ${RULES}/`);
+      Deno.writeTextFileSync(`${folder}/${name}`, `${tolerance}${text}`);
+      return `${folder}/${name}`;
+    });
     const { code, output } = await runToEnd("promtool", "test", "rules", ...tests);
+    await Deno.remove(folder, { recursive: true });
     assertEquals(code, 0, output);
   },
 });
