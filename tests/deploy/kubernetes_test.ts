@@ -46,6 +46,7 @@ for (const name of NAMES) {
     assertEquals([metadata?.name, others], [artifact, []]);
     assertEquals(spec?.selector.matchLabels, { "app.kubernetes.io/name": artifact });
     assertEquals(spec?.template.metadata?.labels, metadata?.labels);
+    assertEquals([container?.image, container?.args?.[0]], ["worker-exporters", name]);
     assertEquals(container?.ports, [{ name: "metrics", containerPort: port, hostPort: port }]);
     assertEquals(container?.securityContext, {
       allowPrivilegeEscalation: false,
