@@ -40,14 +40,14 @@ export class ServerCollector implements Collector {
     this.#internal = internal;
   }
 
-  /** The state now; the same object as long as nothing has changed, so that the page can be reused. */
+  /** The state now; its snapshot stays the same as long as nothing has changed, so that the page can be reused. */
   collect(): Collection {
     const { state } = this.#server;
     const { errors } = this.#internal;
     const text = JSON.stringify([state, errors]);
-    if (this.#collection && text === this.#state) return this.#collection;
+    if (!this.#collection || text !== this.#state) this.#collection = describe(state, errors);
     this.#state = text;
-    return this.#collection = describe(state, errors);
+    return { ...this.#collection, readAtMs: Date.now() };
   }
 }
 

@@ -11,7 +11,9 @@ import type { Random } from "../support/random.ts";
 import { type Page, readPage, sourceHealth, valueIn } from "../support/rigs/rig.ts";
 import { CounterWatch } from "./counters.ts";
 import type { Subject } from "./subjects.ts";
-import { History } from "./truth.ts";
+import { type Lie, LieWatch } from "./lies.ts";
+import { History, type PageTimes } from "./truth.ts";
+import { WaitingTime } from "./waiting_time.ts";
 
 /** The process at a moment between two faults. */
 export interface Measurement {
@@ -29,6 +31,10 @@ export interface SoakResult {
   readonly scrapes: number;
   /** Values that were held against the truth. */
   readonly compared: number;
+  /** Metrics that were among them. */
+  readonly metrics: ReadonlySet<string>;
+  /** The lies, and how often each was found, by metric. */
+  readonly lies: readonly Pick<LieWatch, "what" | "found">[];
   /** Faults that befell it, by name, with their number. */
   readonly faults: Readonly<Record<string, number>>;
   readonly measurements: readonly Measurement[];
@@ -53,6 +59,8 @@ export interface SoakOptions {
   readonly random: Random;
   readonly seconds: number;
   readonly say: (line: string) => void;
+  /** Falsified pages that are judged beside the true ones. @default {[]} */
+  readonly lies?: readonly Lie[];
 }
 
 /** Soaks an exporter for as long as it is told. */
@@ -65,6 +73,9 @@ class ExporterSoak {
   readonly #options: SoakOptions;
   readonly #history: History;
   readonly #counters = new CounterWatch();
+  readonly #waiting: WaitingTime;
+  readonly #names = new Set<string>();
+  readonly #lies: readonly LieWatch[];
   readonly #violations: string[] = [];
   readonly #faults: Record<string, number> = {};
   readonly #measurements: Measurement[] = [];
@@ -84,6 +95,8 @@ class ExporterSoak {
     this.#subject = subject;
     this.#options = options;
     this.#history = new History(subject.tracked, subject.maxAgeMs);
+    this.#waiting = new WaitingTime(subject.rig.exporter.pid);
+    this.#lies = (options.lies ?? []).map((lie) => new LieWatch(lie));
   }
 
   async run(): Promise<SoakResult> {
@@ -92,6 +105,8 @@ class ExporterSoak {
     return {
       scrapes: this.#scrapes,
       compared: this.#compared,
+      metrics: this.#names,
+      lies: this.#lies,
       faults: this.#faults,
       measurements: this.#measurements,
       violations: this.#violations,
@@ -121,7 +136,7 @@ class ExporterSoak {
     const { churn, truth } = this.#subject;
     const fromMs = performance.now();
     await churn(this.#options.random);
-    this.#history.record(truth(), fromMs, performance.now());
+    this.#history.record(await truth(), fromMs, performance.now());
   }
 
   async #scrape(delayMs: number): Promise<void> {
@@ -144,6 +159,7 @@ class ExporterSoak {
         const receivedMs = performance.now();
         this.#scrapes++;
         await this.#change;
+        await this.#follow(receivedMs);
         this.#judge(page, {
           askedMs,
           receivedMs,
@@ -160,17 +176,25 @@ class ExporterSoak {
     return turn;
   }
 
-  #judge(
-    page: Page,
-    at: { askedMs: number; receivedMs: number; isQuiet: boolean; wasWithheld: boolean },
-  ): void {
+  /** Takes note of what is true after a page, where that moves by itself. */
+  async #follow(sinceMs: number): Promise<void> {
+    if (!this.#subject.isMoving) return;
+    this.#history.record(await this.#subject.truth(), sinceMs, performance.now());
+  }
+
+  #judge(page: Page, at: PageTimes & { isQuiet: boolean; wasWithheld: boolean }): void {
     for (const fallen of this.#counters.check(page)) this.#violate(fallen);
     const series = countSeries(page);
     if (series > this.#subject.maxSeries) this.#violate(`${series} series`);
     if (at.isQuiet) {
-      const { faults, compared } = this.#history.compare(page, at.askedMs, at.receivedMs);
-      this.#compared += compared;
+      const times = { ...at, lateMs: this.#waiting.lateMs };
+      const { faults, compared } = this.#history.compare(page, times);
+      this.#compared += compared.length;
+      for (const key of compared) this.#names.add(key.replace(/ .*/s, ""));
       for (const fault of faults) this.#violate(fault);
+      for (const lie of this.#lies) {
+        lie.judge(page, (falsified) => this.#history.compare(falsified, times).faults);
+      }
     } else if (at.wasWithheld && this.#isWithheld && valueIn(page, this.#subject.rig.canary) !== undefined) {
       this.#violate("a value is shown that nobody can know");
     }
@@ -224,15 +248,22 @@ class ExporterSoak {
 
   /** Waits until all is well and the page shows what is true, and begins the history anew from there. */
   async #settle(): Promise<void> {
-    const { rig, truth, maxAgeMs } = this.#subject;
+    const { rig, truth, maxAgeMs, isMoving, rest } = this.#subject;
+    await rest?.();
     await pause(maxAgeMs);
     await eventually(async () => {
+      const before = await truth();
+      const beforeMs = performance.now();
+      if (isMoving) await pause(maxAgeMs);
+      const askedMs = performance.now();
       const page = await readPage(rig);
-      const nowMs = performance.now();
+      const receivedMs = performance.now();
       const { status, reason } = await sourceHealth(rig);
       if (status !== "ok") throw new Error(`/health does not become ok: ${reason}`);
-      this.#history.rebase(truth(), page, nowMs);
-      const [wrong] = this.#history.compare(page, nowMs, nowMs).faults;
+      this.#history.rebase(before, page, beforeMs);
+      await this.#follow(receivedMs);
+      const times = { askedMs, receivedMs, lateMs: this.#waiting.lateMs };
+      const [wrong] = this.#history.compare(page, times).faults;
       if (wrong !== undefined) throw new Error(`the page does not become true: ${wrong}`);
     }, PATIENCE_MS);
   }

@@ -32,7 +32,11 @@ export interface Subject {
   /** Changes the source a little. */
   churn(random: Random): void | Promise<void>;
   /** What is true now. */
-  truth(): Truth;
+  truth(): Truth | Promise<Truth>;
+  /** What is true moves by itself: it is asked for again after every page. */
+  readonly isMoving?: boolean;
+  /** Lets the source stand still, so that what is lossy can be compared from there on. */
+  rest?(): void;
 }
 
 /** Starts all subjects by name. They may not open every file though they are root: so that files can be closed to them. */
@@ -68,7 +72,7 @@ async function cpuSubject(): Promise<Subject> {
   return {
     rig,
     faults: repeatable(CPU_FAULTS.faults),
-    tracked: [{ name: "rapl_energy_joules_total", label: "path", isLossy: true }],
+    tracked: [{ name: "rapl_energy_joules_total", labels: ["path"], isLossy: true }],
     maxAgeMs: 1_000,
     maxSeries: 150,
     churn(random): void {
@@ -93,7 +97,7 @@ async function gpuSubject(): Promise<Subject> {
     faults: repeatable(GPU_FAULTS.faults),
     tracked: ["gpu_power_watts", "gpu_energy_joules_total", "gpu_encoder_sessions"].map((name) => ({
       name,
-      label: "gpu",
+      labels: ["gpu"],
     })),
     maxAgeMs: 500,
     maxSeries: 500,
@@ -127,9 +131,9 @@ async function ffmpegSubject(): Promise<Subject> {
     faults: repeatable(FFMPEG_FAULTS.faults).filter(({ kind }) => kind !== "restarting"),
     tracked: [
       // The end is seen at the next look, and what is over is forgotten at the next tick.
-      { name: "ffmpeg_job_frames_total", label: "job_id", lingerMs: JOB_TTL_MS + 3_000 },
+      { name: "ffmpeg_job_frames_total", labels: ["job_id"], lingerMs: JOB_TTL_MS + 3_000 },
       // Some faults bring a job with frames of its own.
-      { name: "ffmpeg_frames_total", isLossy: true, isSum: true },
+      { name: "ffmpeg_frames_total", isLossy: true, isBetween: true },
     ],
     maxAgeMs: 1_500,
     maxSeries: 1_200,
@@ -166,8 +170,8 @@ async function dockerSubject(): Promise<Subject> {
     rig,
     faults: repeatable(DOCKER_FAULTS.faults),
     tracked: [
-      { name: "docker_container_memory_usage_bytes", label: "name" },
-      { name: "docker_events_total", label: "action" },
+      { name: "docker_container_memory_usage_bytes", labels: ["name"] },
+      { name: "docker_events_total", labels: ["action"] },
     ],
     maxAgeMs: 2_500,
     maxSeries: 2_500,

@@ -55,6 +55,11 @@ export class ScheduledPower implements Disposable {
     return `${this.#folder}/stop`;
   }
 
+  /** Lets each zone draw other power from a moment on, which has to lie ahead: Unix time in milliseconds. */
+  schedule(atMs: number, wattsOf: (zone: ScheduledZone) => number): void {
+    this.#append((zone) => `${atMs} ${Math.round(wattsOf(zone) * 1000)}\n`);
+  }
+
   /** Lets the zones draw power in a moment, from now on and for ever. */
   start(): void {
     this.#startMs = Date.now() + 100;
