@@ -40,14 +40,14 @@ export class ServerCollector implements Collector {
     this.#internal = internal;
   }
 
-  /** The state now; its snapshot stays the same as long as nothing has changed, so that the page can be reused. */
+  /** The state now, a collection of its own; its snapshot stays the same while nothing has changed: pages reuse it. */
   collect(): Collection {
     const { state } = this.#server;
     const { errors } = this.#internal;
     const text = JSON.stringify([state, errors]);
     if (!this.#collection || text !== this.#state) this.#collection = describe(state, errors);
     this.#state = text;
-    return { ...this.#collection, readAtMs: Date.now() };
+    return { ...this.#collection };
   }
 }
 
