@@ -56,6 +56,8 @@ export class Ingest {
   readonly #beforeExit: (id: string) => void;
   readonly #loggedMs = new Map<RejectReason, number>();
   #open = 0;
+  /** Requests of these whose connections are never closed to make room for others. */
+  #wanted = 0;
   #refused = 0;
 
   /** Takes reports for one board. */
@@ -96,12 +98,17 @@ export class Ingest {
   /** Reads the body to its end. What it holds meanwhile it holds for each job: no parameters, no request. */
   async #take({ readBody }: HttpRequest, job: Job): Promise<HttpResponse> {
     const stream = new ReportStream(this.#intake, { job });
+    // The connection of a job that is over may stay open, and the job makes way for others all the same: without a
+    // bound, clients could hold any number of such connections.
+    const isWanted = this.#wanted < this.#intake.board.maxJobs;
     this.#open++;
+    if (isWanted) this.#wanted++;
     try {
-      await readBody(paced((chunk) => stream.push(chunk)), true);
+      await readBody(paced((chunk) => stream.push(chunk)), isWanted);
     } finally {
       stream.end();
       this.#open--;
+      if (isWanted) this.#wanted--;
     }
     return emptyResponse(STATUS_CODE.NoContent);
   }

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertLess, assertStringIncludes } from "@std/assert";
 import { Ingest } from "../../exporters/ffmpeg/ingest.ts";
 import { LOOPBACK, parseIpRanges } from "../../exporters/ffmpeg/ip_range.ts";
+import type { HttpResponse } from "../../lib/http/message.ts";
 import { readStandardInput } from "../../exporters/ffmpeg/standard_input.ts";
 import { eventually, type ExporterProcess, startExporter } from "../support/exporter_process.ts";
 import { toHttpRequest, toResponse } from "../support/handlers.ts";
@@ -58,6 +59,28 @@ Deno.test("Ingest names jobs that give no id, and gives the names out again", as
   assertEquals(board.jobs().map(({ id }) => id), ["anonymous-1", "anonymous-2"]);
   await open.writable.close();
   await pending;
+});
+
+Deno.test("Ingest holds no more connections open than there may be jobs, though jobs that are over make way", async () => {
+  const { ingest } = createIngest(new TestBoard({ maxJobs: 2 }));
+  const wanted: boolean[] = [];
+  /** Sends a whole report, and does not end the request until `closed`. */
+  const hold = (id: string, closed: Promise<boolean>): HttpResponse | Promise<HttpResponse> | undefined =>
+    ingest.handle({
+      ...toHttpRequest(new Request(`http://x/progress?job_id=${id}`, { method: "POST" })),
+      readBody: async (onChunk, isWanted = false) => {
+        wanted.push(isWanted);
+        await onChunk(bytes(progressText(5, { end: true })));
+        return await closed;
+      },
+    });
+  const { promise, resolve } = Promise.withResolvers<boolean>();
+  const held = ["a", "b", "c"].map((id) => hold(id, promise));
+  assertEquals(wanted, [true, true, false]);
+  resolve(true);
+  await Promise.all(held);
+  await hold("d", promise);
+  assertEquals(wanted, [true, true, false, true]);
 });
 
 Deno.test("Ingest reads what it refuses to the end", async () => {
