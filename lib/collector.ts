@@ -57,7 +57,7 @@ export class SourceError extends Error {
   /** The class, by which it is logged. */
   override readonly name = "SourceError";
 
-  /** `reason` is short, for a label; `message` says what is wrong and what to do. */
+  /** `reason` is short, for a label; `message` explains what is wrong and what to do. */
   constructor(readonly reason: string, message: string, options?: ErrorOptions) {
     super(message, options);
   }

@@ -111,7 +111,7 @@ async function serve(options: ServeOptions): Promise<number> {
       log.error("request failed", { error });
       return textResponse("Internal error\n", 500);
     },
-    onWant: (error) => log.warn("cannot accept a connection", { error }),
+    onShortage: (error) => log.warn("cannot accept a connection", { error }),
     secure: web?.usesTls ? web.secure.bind(web) : undefined,
   });
   const collectors = [...exporter.collectors, new ServerCollector(server, internal), ...(web ? [web] : [])];

@@ -1,15 +1,16 @@
 /**
- * Listens on the addresses of an exporter, and says what to do where that fails.
+ * Listens on the addresses of an exporter, and explains what to do where that fails.
  *
  * @module
  */
+import { messageOf } from "./errors.ts";
 import { formatAddress, type ListenAddress } from "./options.ts";
 import { refusalOf } from "./permissions.ts";
 
-/** Connections that wait to be accepted: a flood fills a short queue, and the kernel drops who comes then for seconds. */
+/** Connections that wait to be accepted: once a flood fills a short queue, the kernel drops new ones for seconds. */
 const BACKLOG = 4096;
 
-/** It could not listen; the message says what to do. */
+/** It could not listen; the message explains what to do. */
 export class ListenError extends Error {
   /** The class, by which it is logged. */
   override readonly name = "ListenError";
@@ -45,5 +46,5 @@ function listenAdvice(address: ListenAddress, error: unknown): string {
     case "system":
       return "the system forbids it: ports below 1024 need CAP_NET_BIND_SERVICE";
   }
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

@@ -29,8 +29,11 @@ export class LogQueue {
 
   /** Takes a line. */
   push(line: string): void {
-    if (this.#waiting.length + line.length > MAX_WAITING) this.#dropped++;
-    else this.#waiting += line;
+    if (this.#waiting.length + line.length > MAX_WAITING) {
+      this.#dropped++;
+      return;
+    }
+    this.#waiting += line;
     this.#writing ??= this.#drain();
   }
 

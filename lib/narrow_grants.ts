@@ -3,8 +3,8 @@
  * those that its command line asks for.
  *
  * A compiled program cannot be granted permissions when it starts, and one executable is several exporters, whose user
- * chooses port, address and paths. So these are compiled in wide, and revoked before the first library is loaded but the one that reads
- * the command line; from then on the program holds what `deno run` would have given it.
+ * chooses port, address and paths. So these are compiled in wide, and revoked before any library is loaded but the
+ * one that reads the command line; from then on the program holds what `deno run` would have given it.
  *
  * @module
  */

@@ -46,7 +46,7 @@ export function negotiate({ headers }: Pick<HttpRequest, "headers">): Representa
     if (encoding !== undefined) request.headers.set("accept-encoding", encoding);
     answer = {
       format: FORMAT_BY_TYPE[accepts(request, ...TYPES) ?? ""] ?? "text",
-      // A client that says nothing of encodings gets none; @std/http would give it the first.
+      // A client without Accept-Encoding gets none; @std/http would give it the first.
       gzip: encoding !== undefined && acceptsEncodings(request, "gzip", "identity") === "gzip",
     };
     // Only as many as honest scrapers can differ in: what a hostile one sends is not kept.

@@ -1,7 +1,7 @@
 /**
  * The connections that are open, with bounds in all and for each client: where there are too many, the oldest that has
- * not asked for anything makes room, or else the longest idle of the client that has most. A sweep once a second closes what keeps the exporter
- * waiting.
+ * not asked for anything makes room, or else the longest idle of the client that has most. A sweep once a second
+ * closes what keeps the exporter waiting.
  *
  * @module
  */

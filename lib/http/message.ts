@@ -34,7 +34,7 @@ export interface HttpRequest {
 
 /** An answer. */
 export interface HttpResponse {
-  /** `ok` when every source is up without problems. */
+  /** Status code. */
   readonly status: number;
   /** Values by lower-case name; the length is added. */
   readonly headers: Readonly<Record<string, string>>;

@@ -1,7 +1,7 @@
 /**
  * Bytes of answers that may still wait to be read, in this process or in the kernel, which holds megabytes for each
  * connection that is not read. The kernel does not report what was read, so an answer counts until its client sends
- * the next request or ends the connection.
+ * the next request, or for two minutes more where the connection ends.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export const UNCOUNTED_BYTES = 16_384;
 export const MAX_UNREAD_BYTES_PER_CLIENT = 24 * 1024 * 1024;
 /** Most bytes of all clients, beyond the first answer of each. */
 const MAX_UNREAD_BYTES = 96 * 1024 * 1024;
-/** Most bytes whatsoever: half of the units' MemoryMax. */
+/** Most bytes in any case: half of the units' MemoryMax. */
 const HARD_LIMIT_BYTES = 128 * 1024 * 1024;
 /** What the kernel holds of one answer at most (net.ipv4.tcp_wmem). */
 const MAX_KERNEL_BYTES = 4 * 1024 * 1024;

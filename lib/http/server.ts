@@ -1,18 +1,19 @@
 /**
  * The one way in which all exporters listen: HTTP/1.1 on connections that `Deno.listen` accepts. `Deno.serve` can be
- * held to none of the bounds here; docs/deno-faults.md says what it lacks.
+ * held to none of the bounds here; docs/deno-faults.md lists what it lacks.
  *
- * A connection that fails to be accepted is the client's affair and costs nothing. Only a want of descriptors or
+ * A connection that fails to be accepted is the client's affair and costs nothing. Only a lack of descriptors or
  * memory makes the server pause; open connections are served, and it accepts again by itself.
  *
  * @module
  */
+import { messageOf } from "../errors.ts";
 import type { Transport } from "./byte_source.ts";
 import { Connection } from "./connection.ts";
 import { Connections } from "./connections.ts";
 import type { HttpHandler, HttpResponse } from "./message.ts";
 
-/** First and longest pause after a want of descriptors or memory, in milliseconds. */
+/** First and longest pause after a lack of descriptors or memory, in milliseconds. */
 const PAUSE_MS = { first: 50, longest: 1000 };
 
 /** Turns an accepted connection into one with TLS. */
@@ -25,22 +26,22 @@ export interface HttpServerOptions {
   /** Sets TLS on top of each connection. @default none */
   readonly secure?: Secure | undefined;
   /** Called with the error when connections cannot be accepted, once for as long as that lasts. */
-  readonly onWant?: (error: unknown) => void;
+  readonly onShortage?: (error: unknown) => void;
 }
 
 /** What the operator should know of the server. */
 export interface ServerState {
-  /** Connections that could not be accepted at once, for want of descriptors or memory. */
+  /** Connections that could not be accepted at once, for lack of descriptors or memory. */
   readonly acceptFailures: number;
   /** Idle connections that were closed to make room. */
   readonly evicted: number;
-  /** The last want of descriptors or memory, in words, where it lasts. */
-  readonly want: string | undefined;
+  /** The error of the last lack of descriptors or memory; undefined once that is over. */
+  readonly shortage: string | undefined;
   /** Connections make room for others right now. */
   readonly isCrowded: boolean;
 }
 
-/** A want or a crowd counts as present for this long, in milliseconds. */
+/** A shortage or a crowd counts as present for this long, in milliseconds. */
 const PRESENT_MS = 1500;
 
 /** An HTTP server. */
@@ -52,8 +53,8 @@ export class HttpServer {
   #accepting: readonly Promise<void>[] = [];
   #isStopping = false;
   #acceptFailures = 0;
-  #want = "";
-  #wantMs = -Infinity;
+  #shortage = "";
+  #shortageMs = -Infinity;
 
   /** Sets it up; nothing runs yet. */
   constructor(listeners: readonly Deno.TcpListener[], options: HttpServerOptions) {
@@ -72,7 +73,7 @@ export class HttpServer {
     return {
       acceptFailures: this.#acceptFailures,
       evicted: this.#connections.evicted,
-      want: nowMs - this.#wantMs < PRESENT_MS ? this.#want : undefined,
+      shortage: nowMs - this.#shortageMs < PRESENT_MS ? this.#shortage : undefined,
       isCrowded: nowMs - this.#connections.evictedMs < PRESENT_MS,
     };
   }
@@ -102,9 +103,9 @@ export class HttpServer {
         if (this.#isStopping) return;
         if (isOfConnection(error)) continue;
         this.#acceptFailures++;
-        if (performance.now() - this.#wantMs > PRESENT_MS) this.#options.onWant?.(error);
-        this.#want = error instanceof Error ? error.message : String(error);
-        this.#wantMs = performance.now();
+        if (performance.now() - this.#shortageMs > PRESENT_MS) this.#options.onShortage?.(error);
+        this.#shortage = messageOf(error);
+        this.#shortageMs = performance.now();
         await new Promise((resolve) => Deno.unrefTimer(setTimeout(resolve, pauseMs)));
         pauseMs = Math.min(pauseMs * 2, PAUSE_MS.longest);
       }

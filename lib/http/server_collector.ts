@@ -1,5 +1,5 @@
 /**
- * What the server says of itself: connections that it could not accept, and clients that crowd out one another.
+ * The server's own state: connections that it could not accept, and clients that crowd out one another.
  *
  * @module
  */
@@ -51,17 +51,17 @@ export class ServerCollector implements Collector {
   }
 }
 
-function describe({ acceptFailures, evicted, want, isCrowded }: ServerState, errors: number): Collection {
+function describe({ acceptFailures, evicted, shortage, isCrowded }: ServerState, errors: number): Collection {
   const snapshot = new Snapshot();
   snapshot.add(HTTP_METRICS.acceptFailures, acceptFailures);
   snapshot.add(HTTP_METRICS.evicted, evicted);
   snapshot.add(HTTP_METRICS.internalErrors, errors);
   const problems: Problem[] = [];
-  if (want !== undefined) {
+  if (shortage !== undefined) {
     problems.push({
       reason: "descriptors",
       message:
-        `New connections cannot be accepted: ${want}: open ones are served, and accepting is retried; ` +
+        `New connections cannot be accepted: ${shortage}: open ones are served, and accepting is retried; ` +
         "if it lasts, raise LimitNOFILE= of the unit",
     });
   }
@@ -73,5 +73,5 @@ function describe({ acceptFailures, evicted, want, isCrowded }: ServerState, err
         "see who connects (ss -tn), and keep strangers out with a firewall",
     });
   }
-  return { up: want === undefined, snapshot, problems };
+  return { up: shortage === undefined, snapshot, problems };
 }

@@ -95,7 +95,7 @@ export class TlsLayer {
 
 /**
  * Whether the client may send requests. A resumed session is only admitted with a certificate that a full handshake
- * with the same material has verified: of a resumed one, node:tls says "authorized" whatever it is.
+ * with the same material has verified: node:tls calls a resumed one "authorized" whatever it is.
  */
 function admits(socket: TLSSocket, clientAuth: ClientAuth, verified: Set<string>): boolean {
   const { request, require, verify } = CLIENT_AUTH[clientAuth];

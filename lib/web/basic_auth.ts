@@ -76,7 +76,7 @@ export class BasicAuth {
 
   /**
    * The user's hash. For a name that does not exist it is some user's, always the same for that name, so that the
-   * time of the answer does not tell which names exist.
+   * time of the answer does not reveal which names exist.
    */
   #find(name: string): { user: User | undefined; hash: string } {
     const digest = this.#digest(name);

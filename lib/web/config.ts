@@ -1,5 +1,5 @@
 /**
- * The web configuration: what `--web.config.file` may say, in the file format that Prometheus and its exporters
+ * The web configuration: what `--web.config.file` may hold, in the file format that Prometheus and its exporters
  * share. Every key of that format is either honoured or refused; none is ignored.
  *
  * https://github.com/prometheus/exporter-toolkit/blob/v0.14.0/docs/web-configuration.md
@@ -9,7 +9,7 @@
 import { FAILSAFE_SCHEMA, loadAll, YAMLException } from "js-yaml";
 import { CLIENT_AUTH, type ClientAuth, TLS_VERSIONS, type TlsVersion } from "../http/tls.ts";
 
-/** A web configuration that cannot be used; the message says why and never contains a value from the file. */
+/** A web configuration that cannot be used; the message gives the reason and never contains a value from the file. */
 export class WebConfigError extends Error {
   /** The class, by which it is logged. */
   override readonly name = "WebConfigError";
@@ -240,7 +240,7 @@ function parseUsers(section: Section): Map<string, string> {
     if (cost > MAX_BCRYPT_COST) {
       throw new WebConfigError(
         `the hash of the user ${nameOf(user)} has cost ${cost}, and ${MAX_BCRYPT_COST} is the most: ` +
-          'make it anew, as "htpasswd -nBC 10 USER" does',
+          'make a new one, as "htpasswd -nBC 10 USER" does',
       );
     }
     users.set(user, hash);

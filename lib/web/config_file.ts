@@ -7,6 +7,7 @@
  * @module
  */
 import { dirname, join } from "@std/path";
+import { messageOf } from "../errors.ts";
 import type { TlsMaterial } from "../http/tls.ts";
 import { refusalOf } from "../permissions.ts";
 import { parseWebConfig, type PemSource, type WebConfig, WebConfigError } from "./config.ts";
@@ -119,5 +120,5 @@ function readAdvice(path: string, error: unknown): string {
       return `permission denied on "${path}": let the exporter's user read it`;
   }
   if (error instanceof Deno.errors.NotFound) return `there is no file "${path}"`;
-  return `"${path}" cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+  return `"${path}" cannot be read: ${messageOf(error)}`;
 }

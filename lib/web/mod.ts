@@ -6,6 +6,7 @@
  */
 import { STATUS_CODE } from "@std/http/status";
 import type { Collection, Collector, Problem } from "../collector.ts";
+import { messageOf } from "../errors.ts";
 import { type MetricDefinition, Snapshot } from "../exposition.ts";
 import type { Transport } from "../http/byte_source.ts";
 import { type HttpHandler, type HttpRequest, type HttpResponse, textResponse } from "../http/message.ts";
@@ -192,7 +193,7 @@ const REFUSALS: Readonly<Record<Exclude<Verdict, "admitted">, HttpResponse>> = {
 
 /** Why a handshake failed, with advice where OpenSSL's makers of certificates are easily misled. */
 function explainHandshake(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = messageOf(error);
   return /version/i.test(message) && /cert/i.test(message)
     ? `${message}: a client certificate must be X.509 version 3: "openssl x509 -req" makes one with -extfile`
     : message;

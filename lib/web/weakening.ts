@@ -7,11 +7,13 @@
 import { CLIENT_AUTH } from "../http/tls.ts";
 import type { WebConfig } from "./config.ts";
 
-/** Says how the new configuration is weaker; undefined where it is not. */
+/** Returns how the new configuration is weaker; undefined where it is not. */
 export function weakening(before: WebConfig, after: WebConfig): string | undefined {
   const isEmpty = !after.tls && after.users.size === 0 && after.headers.size === 0;
   if (isEmpty && (before.tls || before.users.size > 0 || before.headers.size > 0)) return "it is empty";
-  if ((before.tls === undefined) !== (after.tls === undefined)) return "TLS cannot begin or end at run time";
+  if ((before.tls === undefined) !== (after.tls === undefined)) {
+    return "TLS cannot be enabled or disabled at run time";
+  }
   if (before.users.size > 0 && after.users.size === 0) return "it has no users any more";
   if (!before.tls || !after.tls) return undefined;
   const [was, is] = [CLIENT_AUTH[before.tls.clientAuth], CLIENT_AUTH[after.tls.clientAuth]];

@@ -169,7 +169,7 @@ Deno.test({
       ["# nothing\n", "it is empty"],
       ["basic_auth_users:\n", "it is empty"],
       [half, "it has no users any more"],
-      [whole.slice(whole.indexOf("basic_auth")), "TLS cannot begin or end at run time"],
+      [whole.slice(whole.indexOf("basic_auth")), "TLS cannot be enabled or disabled at run time"],
       [whole.replace("RequireAnd", "").replace("Cert\n", "CertIfGiven\n"), "asks less of clients"],
     ];
     for (const [text, why] of weaker) {
