@@ -25,7 +25,7 @@ export function describeWorker(exporters) {
   return {
     figures: [
       { id: "power", title: "Power now", ...power.figure },
-      { id: "energy", title: "Energy per frame", ...describeEnergy(worker, power, jobs) },
+      { id: "energy", title: "Energy per frame", ...describeEnergy(worker, power) },
       { id: "jobs", title: "Jobs", ...describeJobCount(worker, jobs) },
       { id: "gpu", title: "GPU", ...describeGpus(worker) },
       { id: "containers", title: "Containers", ...describeContainers(worker) },
@@ -100,16 +100,16 @@ function describePower(worker) {
   };
 }
 
-function describeEnergy(worker, { watts }, jobs) {
+function describeEnergy(worker, { watts }) {
   const fps = worker.sum("ffmpeg_job_fps");
   if (!worker.answers("ffmpeg")) return { detail: "the ffmpeg exporter does not answer" };
   if (!fps) return { detail: "no frames are encoded now" };
   if (watts === undefined) return { detail: "unknown while a part of the power is" };
-  const running = jobs.filter(({ state }) => state === "running").length;
+  const encoding = worker.all("ffmpeg_job_fps").filter(({ value }) => value > 0).length;
   return {
     value: format(watts / fps, "J"),
     number: watts / fps,
-    detail: `${fps.toFixed(fps < 100 ? 1 : 0)} frames per second by ${count(running, "job")}`,
+    detail: `${fps.toFixed(fps < 100 ? 1 : 0)} frames per second by ${count(encoding, "job")}`,
   };
 }
 
