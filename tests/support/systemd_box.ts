@@ -105,7 +105,8 @@ export class SystemdBox implements AsyncDisposable {
       systemctl enable test-machine
       # What an earlier test left.
       systemctl disable --now 'worker-exporters.target' '*-exporter.service' || true
-      rm -rf /etc/systemd/system/*exporter* /etc/default/worker-exporters* /root/worker-exporters[-_]* /usr/local/bin/*-exporter*
+      rm -rf /etc/systemd/system/*exporter* /etc/{default/,}worker-exporters* /root/worker-exporters[-_]* /usr/local/bin/*-exporter* \\
+        /usr/local/{lib,share}/worker-exporters
       dpkg --purge worker-exporters || true
       if id transcode; then userdel transcode; fi`);
   }
