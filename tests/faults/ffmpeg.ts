@@ -107,9 +107,7 @@ export const FFMPEG_FAULTS: FaultSet<FfmpegRig> = {
       metrics: "that job is lost, the others go on",
       inject: async (rig) => {
         rig.write("doomed", progressBlock(5));
-        await rig.exporter.metrics();
-        await new Promise((resolve) => setTimeout(resolve, 300));
-        await rig.exporter.metrics();
+        await eventually(async () => assertJobState(await readPage(rig), "doomed", "running"));
         await Deno.remove(`${rig.folder}/doomed`);
       },
       check: (page) => assertJobState(page, "doomed", "lost"),
@@ -164,10 +162,7 @@ export const FFMPEG_FAULTS: FaultSet<FfmpegRig> = {
       what: "another run writes the same file",
       values: "goes on",
       metrics: "a new run of the job; the worker's totals go on",
-      inject: async (rig) => {
-        rig.restart();
-        await new Promise((resolve) => setTimeout(resolve, 1_500));
-      },
+      inject: (rig) => rig.restart(),
       check: (page) => {
         assertEquals(valueIn(page, { name: "ffmpeg_job_frames_total", labels: { job_id: JOB } }), 2);
         assertEquals(valueIn(page, { name: "ffmpeg_frames_total" }), 22);

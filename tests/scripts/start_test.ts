@@ -15,9 +15,18 @@ Deno.test("parseSelection() gives each exporter the flags after its name", () =>
 Deno.test("runChildren() names each line, lets the others go on and returns the first failure's code", async () => {
   const lines: string[] = [];
   const shell = (name: string, script: string) => ({ name, command: "sh", args: ["-c", script] });
+  const seen = Deno.makeTempFileSync();
   const code = await runChildren(
-    [shell("a", "echo one >&2; exit 3"), shell("b", "sleep 0.1; printf two >&2")],
-    { print: (line) => lines.push(line) },
+    [
+      shell("a", "echo one >&2; exit 3"),
+      shell("b", `while [ -e ${seen} ]; do sleep 0.02; done; printf two >&2`),
+    ],
+    {
+      print: (line) => {
+        lines.push(line);
+        if (line.startsWith("a | ended")) Deno.removeSync(seen);
+      },
+    },
   );
   assertEquals(code, 3);
   assertEquals(lines, ["a | one", "a | ended with exit code 3", "b | two", "b | ended with exit code 0"]);

@@ -136,8 +136,12 @@ export async function startExporter(
   };
 }
 
-/** Waits until `check` answers without throwing, asking every 50 ms; then fails with its last error. */
-export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 10_000): Promise<T> {
+/**
+ * Calls `check` every 50 ms until it does not throw; after the timeout, fails with its last error.
+ *
+ * Long enough for two busy cores: only a test that fails waits for it.
+ */
+export async function eventually<T>(check: () => T | Promise<T>, timeoutMs = 30_000): Promise<T> {
   const endMs = performance.now() + timeoutMs;
   while (true) {
     try {

@@ -1,5 +1,6 @@
 /** What `Deno.serve` cannot be held to (docs/deno-faults.md): once this fails, lib/http/ can be thought over. */
 import { assertEquals, assertGreater } from "@std/assert";
+import { eventually } from "../../support/exporter_process.ts";
 
 const ENCODER = new TextEncoder();
 
@@ -13,8 +14,7 @@ Deno.test("Deno.serve answers requests that are sent ahead though no answer is r
   await connection.write(ENCODER.encode("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(50)));
   const buffer = new Uint8Array(1);
   await connection.read(buffer);
-  while (answered < 50) await new Promise((resolve) => setTimeout(resolve, 5));
-  assertEquals(answered, 50);
+  await eventually(() => assertEquals(answered, 50));
 });
 
 Deno.test("Deno.serve speaks HTTP/2 to whoever asks, with no way to turn it off", async () => {

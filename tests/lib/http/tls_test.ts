@@ -58,10 +58,11 @@ async function run(command: string, args: string[], stdin = ""): Promise<{ code:
   const writer = child.stdin.getWriter();
   await writer.write(new TextEncoder().encode(stdin)).catch(() => {});
   const output = child.output();
-  // openssl s_client ends with its input, so that stays open until the answer had time to come.
-  if (stdin) await new Promise((resolve) => setTimeout(resolve, 400));
-  await writer.close().catch(() => {});
+  // openssl s_client ends with its input, so that stays open until the server closes the connection.
+  const timer = setTimeout(() => writer.close().catch(() => {}), stdin ? 20_000 : 0);
   const { code, stdout, stderr } = await output;
+  clearTimeout(timer);
+  await writer.close().catch(() => {});
   return { code, out: new TextDecoder().decode(stdout) + new TextDecoder().decode(stderr) };
 }
 

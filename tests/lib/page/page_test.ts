@@ -7,7 +7,8 @@ import { type MetricDefinition, Snapshot } from "../../../lib/exposition.ts";
 import type { HistoryReport } from "../../../lib/history.ts";
 import { createLogger } from "../../../lib/log.ts";
 import { createHandler } from "../../../lib/server.ts";
-import { startExporter } from "../../support/exporter_process.ts";
+import { assertQuick } from "../../support/assert_quick.ts";
+import { eventually, startExporter } from "../../support/exporter_process.ts";
 import { serveHandler, type TestServer } from "../../support/handlers.ts";
 import { needs } from "../../support/programs.ts";
 import { PROGRAM, TOY } from "../../support/toy.ts";
@@ -156,17 +157,20 @@ Deno.test({
     await using server = servePage(200);
     const { url } = server;
     await using browser = await launchBrowser();
-    const { page, complaints } = await openPage(browser, url);
-    await page.locator("#table tbody tr").nth(199).waitFor();
-    await page.locator("#table .spark path").nth(199).waitFor({ state: "attached" });
-    assertStringIncludes(await page.textContent("#table tbody tr") ?? "", 'job "<b>0</b>"');
-    assertStringIncludes(await page.textContent("#legend") ?? "", "and 176 more");
-    const longestMs = await page.evaluate<number>(
-      "performance.getEntriesByType('measure').reduce((most, { duration }) => Math.max(most, duration), 0)",
-    );
-    assertGreater(longestMs, 0);
-    assertLess(longestMs, 500);
-    assertEquals(ownComplaints(complaints), []);
+    await assertQuick(async () => {
+      const { page, complaints } = await openPage(browser, url);
+      await page.locator("#table tbody tr").nth(199).waitFor();
+      await page.locator("#table .spark path").nth(199).waitFor({ state: "attached" });
+      assertStringIncludes(await page.textContent("#table tbody tr") ?? "", 'job "<b>0</b>"');
+      assertStringIncludes(await page.textContent("#legend") ?? "", "and 176 more");
+      assertEquals(ownComplaints(complaints), []);
+      const longestMs = await page.evaluate<number>(
+        "performance.getEntriesByType('measure').reduce((most, { duration }) => Math.max(most, duration), 0)",
+      );
+      assertGreater(longestMs, 0);
+      await page.close();
+      return longestMs;
+    }, 500);
   },
 });
 
@@ -226,7 +230,9 @@ Deno.test({
     });
     const encoder = new TextEncoder();
     await writer.write(encoder.encode(block(25)));
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await eventually(async () =>
+      assertStringIncludes(await exporter.metrics(), '\nffmpeg_job_frames_total{job_id="movie"} 25\n')
+    );
     await writer.write(encoder.encode(block(1250)));
     await using browser = await launchBrowser();
     const { page, complaints } = await openPage(browser, exporter.url);
