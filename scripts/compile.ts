@@ -14,7 +14,7 @@
  * file of JavaScript, for machines that have Deno; `--bundle` makes only these.
  *
  * From the environment: `DENORT_BIN` names the base binary where it cannot be downloaded, `DENO_COMPILE` the
- * Deno that compiles where it is not this one, `COMMIT` what is built where git cannot tell.
+ * Deno that compiles where it is not this one, `COMMIT` what is built where git does not know.
  *
  * @module
  */
@@ -119,7 +119,7 @@ async function removeIfThere(path: string): Promise<void> {
   }
 }
 
-/** Which processor an executable is for, as its ELF header says it (e_machine, man 5 elf). */
+/** Which processor an executable is for, by its ELF header (e_machine, man 5 elf). */
 const MACHINES: Readonly<Record<string, number>> = { x86_64: 62, aarch64: 183 };
 
 /** A base binary that was named is taken as it is, for whatever processor. */
@@ -132,7 +132,7 @@ async function checkProcessor(executable: string, target: string): Promise<void>
   throw new BuildError(`Cannot compile for ${target} as DENORT_BIN is for another processor`);
 }
 
-/** Says in other words what the compiling Deno cannot parse: before 2.9 there were no grants for Unix sockets. */
+/** Explains what the compiling Deno cannot parse: before 2.9 there were no grants for Unix sockets. */
 async function knownTo(compiler: string, grants: Grants): Promise<Grants> {
   const { stdout } = await new Deno.Command(compiler, { args: ["--version"] }).output();
   const [, major, minor] = /^deno (\d+)\.(\d+)/.exec(new TextDecoder().decode(stdout)) ?? [];

@@ -13,7 +13,8 @@ export const MANIFEST = {
   portVariable: "CPU_EXPORTER_PORT",
   artifact: "cpu-exporter",
   measures: "CPU power and energy from RAPL",
-  summary: "serves the power and energy of processors and their memory, read from the powercap tree (RAPL)",
+  summary:
+    "publishes the power and energy of processors and their memory, read from the powercap tree (RAPL)",
   reads: "RAPL energy counters in the powercap tree",
   needs: "RAPL: Intel since 2011, AMD since Zen with Linux 5.8; a bare machine, not a virtual one",
   signs: ["/sys/devices/virtual/powercap/*/"],

@@ -17,7 +17,7 @@ export const MANIFEST = {
   portVariable: "DOCKER_STATS_PORT",
   artifact: "docker-stats-exporter",
   measures: "containers of the Docker Engine",
-  summary: "CPU, memory, network, block I/O, state and events of the containers of a Docker Engine",
+  summary: "publishes CPU, memory, network, block I/O, state and events of the containers of a Docker Engine",
   reads: "the Docker Engine's API",
   needs: "Docker Engine 20.10 or newer, or Podman's Docker socket",
   signs: [DEFAULT_DOCKER_HOST.slice("unix://".length)],

@@ -18,7 +18,7 @@ export const MANIFEST = {
   portVariable: "FFMPEG_EXPORTER_PORT",
   artifact: "ffmpeg-exporter",
   measures: "running ffmpeg jobs",
-  summary: "running ffmpeg jobs, from what ffmpeg reports with -progress",
+  summary: "publishes ffmpeg's jobs and processes, from its reports and from /proc",
   reads: "what every ffmpeg reports with `-progress`",
   needs: "ffmpeg 4 or newer, started with `-progress`",
   // ffmpeg may be anywhere, and come later.

@@ -28,7 +28,7 @@ export const MANIFEST = {
   portVariable: "GPU_EXPORTER_PORT",
   artifact: "gpu-exporter",
   measures: "NVIDIA GPUs through NVML",
-  summary: "publishes NVIDIA GPU metrics, read through NVML.",
+  summary: "publishes metrics of NVIDIA GPUs, read through NVML",
   reads: "NVIDIA's NVML",
   needs: "NVIDIA's driver, with `libnvidia-ml.so.1`",
   signs: ["/dev/nvidiactl", ...NVML_PATHS],

@@ -74,7 +74,7 @@ export class FieldReader {
     return values;
   }
 
-  /** Reads the union as its `nvmlValueType_t` says; undefined for an unknown type. */
+  /** Reads the union by its `nvmlValueType_t`; undefined for an unknown type. */
   #valueAt(base: number): number | bigint | undefined {
     const at = [MEMBERS.value[0], 4] as const;
     switch (this.#list.u32(MEMBERS.valueType, base)) {

@@ -42,7 +42,7 @@ const U64 = new Set<Name>([
   "nvmlDeviceGetSupportedClocksEventReasons",
   "nvmlDeviceGetSupportedClocksThrottleReasons",
 ]);
-/** Not recorded: says nothing about the card, or identifies processes of this machine. */
+/** Not recorded: irrelevant to the card, or identifies processes of this machine. */
 const SKIPPED = /^nvmlEvent|^nvmlInit|^nvmlShutdown|RegisterEvents|RunningProcesses|ProcessUtilization/;
 
 /** Records the last result of each call. */

@@ -16,7 +16,7 @@ export interface BundledPackage {
   /** With its scope: `@std/path`. */
   readonly name: string;
   readonly version: string;
-  /** As the package says it, an SPDX expression; undefined when it says nothing. */
+  /** As the package declares it, an SPDX expression; undefined where it declares none. */
   readonly licence: string | undefined;
   /** The sha512 of the archive it came in, in hexadecimal, from the lock file. */
   readonly sha512: string | undefined;
@@ -29,7 +29,7 @@ const ROOT = new URL("../../", import.meta.url);
 const NPM_FILE_REGEXP = /^(.*?\/npm\/[^/]+\/((?:@[^/]+\/)?[^/@]+)\/(\d[^/]*))\//;
 /** A file from JSR, by its address. */
 const JSR_FILE_REGEXP = /\/(@[a-z\d-]+\/[a-z\d-]+)\/(\d[^/]*)\//;
-/** JSR packages say their licence in the repository they come from: https://github.com/denoland/std */
+/** JSR packages declare their licence in the repository they come from: https://github.com/denoland/std */
 const JSR_LICENCES: Readonly<Record<string, string>> = { "@std": "MIT" };
 
 interface Lock {
@@ -108,8 +108,8 @@ function jsrPackage(file: string): BundledPackage | undefined {
 
 /** `license` is text; packages from long ago have an object or a list. */
 function licenceOf({ license, licenses }: { license?: unknown; licenses?: unknown }): string | undefined {
-  const said = [license, licenses].flat().filter((each) => each !== undefined);
-  const names = said.map((each) =>
+  const declared = [license, licenses].flat().filter((each) => each !== undefined);
+  const names = declared.map((each) =>
     typeof each === "string" ? each : (each as { type?: unknown } | null)?.type
   );
   const texts = names.filter((each) => typeof each === "string" && each !== "");

@@ -14,7 +14,7 @@ import type { Fault } from "./fault.ts";
 export interface AnyFaultOptions<R extends Rig> {
   /** What is seen when no file can be opened any more; left out for an exporter that opens none. */
   readonly noDescriptors?: Pick<Fault, "values" | "up" | "reason" | "health" | "healthAfter" | "metrics">;
-  /** Makes it open its source anew, where it would go on with what is open. */
+  /** Makes it open its source again, where it would go on with what is open. */
   readonly reopen?: (rig: R) => Promise<void>;
 }
 

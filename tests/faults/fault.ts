@@ -65,7 +65,7 @@ export interface Fault<R extends Rig = Rig> {
   readonly metrics?: string;
   /** What `/health` goes on to say after it is over. @default nothing: the status is `ok` */
   readonly healthAfter?: string;
-  /** It cannot befall the same exporter twice, or its rig is another one afterwards. */
+  /** It cannot happen to the same exporter twice, or its rig is another one afterwards. */
   readonly once?: boolean;
   /** It holds from the start. */
   readonly fromStart?: boolean;

@@ -1,6 +1,6 @@
 /**
  * Soaks one exporter: its source never stands still, two scrapers ask in turn, and every now and then a fault
- * befalls it and is over again. Everything that is not as it should be is written down.
+ * happens to it and is over again. Everything that is not as it should be is written down.
  *
  * @module
  */
@@ -246,7 +246,7 @@ class ExporterSoak {
     }
   }
 
-  /** Waits until all is well and the page shows what is true, and begins the history anew from there. */
+  /** Waits until all is well and the page shows what is true, and begins a new history there. */
   async #settle(): Promise<void> {
     const { rig, truth, maxAgeMs, isMoving, rest } = this.#subject;
     await rest?.();

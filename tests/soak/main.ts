@@ -3,7 +3,7 @@
  * unless told otherwise.
  *
  * Each source changes five times a second, each exporter is scraped by two, and faults of tests/faults/
- * befall it at random; the same seed brings the same ones in the same order. Fails when a page is not 200 or does
+ * happen to it at random; the same seed brings the same ones in the same order. Fails when a page is not 200 or does
  * not parse, a counter falls, a value was not true a moment before, a fault is not told or not got over, or when
  * memory, open files or series grow. Writes tests/soak/result.json, except in CI.
  *

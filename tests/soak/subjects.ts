@@ -22,7 +22,7 @@ import { keyOf, type Tracked, type Truth } from "./truth.ts";
 /** An exporter under test. */
 export interface Subject {
   readonly rig: Rig;
-  /** Faults that can befall it any number of times. */
+  /** Faults that can happen to it any number of times. */
   readonly faults: readonly Fault[];
   readonly tracked: readonly Tracked[];
   /** How old a value on a page may be, in milliseconds. */
@@ -127,7 +127,7 @@ async function ffmpegSubject(): Promise<Subject> {
   let started = 0;
   return {
     rig,
-    // A job that begins anew counts from 0 again, rightly: here no counter may fall.
+    // A job that begins again counts from 0, rightly: here no counter may fall.
     faults: repeatable(FFMPEG_FAULTS.faults).filter(({ kind }) => kind !== "restarting"),
     tracked: [
       // The end is seen at the next look, and what is over is forgotten at the next tick.

@@ -95,7 +95,7 @@ export class History {
     }
   }
 
-  /** Begins anew after a fault: what the page shows now is where what is lossy goes on from. */
+  /** Begins again after a fault: what the page shows now is where what is lossy goes on from. */
   rebase(truth: Truth, page: Page, nowMs: number): void {
     this.#entries.clear();
     this.#presentSinceMs.clear();
