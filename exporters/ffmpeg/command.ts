@@ -87,15 +87,20 @@ export function readCommand(args: readonly string[]): Command {
 
 function readProgress(target: string): Pick<Command, "progressFile" | "progressJobId"> {
   if (/^https?:/i.test(target)) {
-    const jobId = URL.parse(target)?.searchParams.get("job_id");
+    const jobId = URL.parse(utf8Of(target))?.searchParams.get("job_id");
     return { progressFile: undefined, progressJobId: jobId ? cleanText(jobId) : undefined };
   }
   // "pipe:1", "tcp://…"
   const isFile = /^file:|^[^:]*(?:\/|$)/.test(target) && target !== "" && target !== "-";
   return {
-    progressFile: isFile ? target.slice(target.lastIndexOf("/") + 1) : undefined,
+    progressFile: isFile ? utf8Of(target.replace(/^file:/, "").replace(/^.*\//s, "")) : undefined,
     progressJobId: undefined,
   };
+}
+
+/** Arguments hold a character for each byte; names of files and jobs are compared as UTF-8. */
+function utf8Of(bytes: string): string {
+  return new TextDecoder().decode(Uint8Array.from(bytes, (byte) => byte.charCodeAt(0)));
 }
 
 /** Parses a loglevel: a number or a name, which flags may precede (`repeat+level+error`). */

@@ -58,7 +58,7 @@ export const PROGRAM = {
     folder?.start();
     processes?.start();
     const timer = setInterval(() => board.tick(), TICK_MS);
-    if (options.stdin) void readStandardInput(intake);
+    if (options.stdin) void readStandardInput(intake, log);
     return {
       collectors: [folder, processes, jobs].filter((collector) => collector !== undefined),
       page: FFMPEG_PAGE,

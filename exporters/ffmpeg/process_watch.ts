@@ -10,7 +10,7 @@ import { refusalOf } from "../../lib/permissions.ts";
 import { type EncoderProcess, PROCESS_STATES } from "./encoder_process.ts";
 import type { Job } from "./job.ts";
 import type { JobBoard } from "./job_board.ts";
-import { type MachineCpu, readMachineCpu } from "./machine_cpu.ts";
+import { heldUp, type MachineCpu, readMachineCpu } from "./machine_cpu.ts";
 import { joinJobs } from "./process_jobs.ts";
 import { PROCESS_METRICS } from "./process_metrics.ts";
 import { ProcessTable } from "./process_table.ts";
@@ -81,7 +81,7 @@ export class ProcessWatch implements Collector {
     this.#lookedMs = this.#board.nowMs();
     try {
       this.#table.look();
-      this.#machineCpu = readMachineCpu(`${this.#path}/stat`);
+      this.#machineCpu = heldUp(this.#machineCpu, readMachineCpu(`${this.#path}/stat`));
       this.#jobs = joinJobs({
         board: this.#board,
         processes: this.#table.processes.values(),

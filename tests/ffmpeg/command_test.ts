@@ -39,6 +39,11 @@ Deno.test("readCommand() finds the progress file and the id of a progress URL", 
   assertEquals(read("/run/ffmpeg-progress/movie-7?pid=9"), ["movie-7?pid=9", undefined]);
   assertEquals(read("file:/run/a"), ["a", undefined]);
   assertEquals(read("a"), ["a", undefined]);
+  assertEquals(read("file:a"), ["a", undefined]);
+  // /proc is read as latin1.
+  const fromProc = (text: string): string => String.fromCharCode(...new TextEncoder().encode(text));
+  assertEquals(read(fromProc("/run/фильм1?pid=9")), ["фильм1?pid=9", undefined]);
+  assertEquals(read(fromProc("http://h/progress?job_id=фильм1")), [undefined, "фильм1"]);
   assertEquals(read("http://127.0.0.1:9506/progress?job_id=live%201&x=y"), [undefined, "live 1"]);
   for (const other of ["pipe:1", "-", "tcp://127.0.0.1:1", "unix:/run/a", "", "http://["]) {
     assertEquals(read(other), [undefined, undefined], other);

@@ -9,6 +9,7 @@ import { LOOPBACK, parseIpRanges } from "../../exporters/ffmpeg/ip_range.ts";
 import type { HttpResponse } from "../../lib/http/message.ts";
 import { readStandardInput } from "../../exporters/ffmpeg/standard_input.ts";
 import { assertQuick } from "../support/assert_quick.ts";
+import { createLogger } from "../../lib/log.ts";
 import { eventually, type ExporterProcess, startExporter } from "../support/exporter_process.ts";
 import { toHttpRequest, toResponse } from "../support/handlers.ts";
 import { bytes, progressText, QUIET, TestBoard, valueOf } from "../support/ffmpeg_jobs.ts";
@@ -175,10 +176,23 @@ Deno.test("readStandardInput() follows several encodes one after another", async
     "frame=   20 fps=0.0 q=1.0 Lsize=      2kB time=00:00:02.00 bitrate= 1.0kbits/s speed=1x    \n";
   await readStandardInput(
     board.intake,
+    QUIET,
     ReadableStream.from([bytes(log), bytes(log), bytes("frame=   5 fps=0")]),
   );
   assertEquals(board.totals.frames, 40);
   assertEquals(board.finished, { ended: 2, lost: 0, stalled: 0 });
+});
+
+Deno.test("readStandardInput() reports an input that fails, whose job is lost", async () => {
+  const board = new TestBoard();
+  const lines: string[] = [];
+  const broken = new ReadableStream({
+    start: (controller) => controller.error(new Error("Input/output error")),
+  });
+  await readStandardInput(board.intake, createLogger({ write: (line) => lines.push(line) }), broken);
+  assertEquals(lines.length, 1);
+  assertStringIncludes(lines[0] ?? "", "Input/output error");
+  assertEquals(board.finished, { ended: 0, lost: 1, stalled: 0 });
 });
 
 /** Opens a chunked POST by hand. */

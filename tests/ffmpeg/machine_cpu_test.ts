@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { readMachineCpu } from "../../exporters/ffmpeg/machine_cpu.ts";
+import { heldUp, readMachineCpu } from "../../exporters/ffmpeg/machine_cpu.ts";
 
 Deno.test("readMachineCpu() counts guests once and stolen time not at all", () => {
   using file = temporaryFile("cpu  20000 300 12000 165000 1500 40 660 500 9000 0\ncpu0 1 2 3\n");
@@ -20,6 +20,16 @@ Deno.test("readMachineCpu() agrees with the time that passed on this machine", (
   const uptime = Number(Deno.readTextFileSync("/proc/uptime").split(" ", 1)[0]);
   const all = (cpu?.busySeconds ?? NaN) + (cpu?.idleSeconds ?? NaN);
   assertEquals(all > 0 && all < 1.1 * uptime * navigator.hardwareConcurrency, true, `${all} of ${uptime}`);
+});
+
+Deno.test("heldUp() lets idle time not fall by what the kernel takes back for a moment", () => {
+  const before = { busySeconds: 10, idleSeconds: 100 };
+  assertEquals(heldUp(undefined, before), before);
+  assertEquals(heldUp(before, undefined), undefined);
+  assertEquals(heldUp(before, { busySeconds: 11, idleSeconds: 99 }), { busySeconds: 11, idleSeconds: 100 });
+  assertEquals(heldUp(before, { busySeconds: 11, idleSeconds: 101 }), { busySeconds: 11, idleSeconds: 101 });
+  // A processor goes offline.
+  assertEquals(heldUp(before, { busySeconds: 11, idleSeconds: 60 }), { busySeconds: 11, idleSeconds: 60 });
 });
 
 function temporaryFile(text: string): Disposable & { path: string } {
