@@ -136,8 +136,10 @@ export class DockerEngine implements AsyncDisposable {
     }).spawn();
     const log = await Deno.open(`${folder}/log`, { write: true, append: true, create: true });
     this.#log = this.#child.stderr.pipeTo(log.writable);
-    for (let attempt = 0; attempt < 600; attempt++) {
-      const { success } = await this.#run(["version"]);
+    const endMs = performance.now() + 120_000;
+    while (performance.now() < endMs) {
+      // Podman 4.3, just started, was seen never to answer its first request.
+      const { success } = await this.#run(["version"], AbortSignal.timeout(10_000));
       if (success) return;
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
@@ -257,10 +259,14 @@ export class DockerEngine implements AsyncDisposable {
     if (this.#source.root !== "/") await Deno.remove(`${this.#source.root}/${this.#folder}`);
   }
 
-  async #run(args: string[]): Promise<{ success: boolean; stdout: string; stderr: string }> {
+  async #run(
+    args: string[],
+    signal?: AbortSignal,
+  ): Promise<{ success: boolean; stdout: string; stderr: string }> {
     const { success, stdout, stderr } = await new Deno.Command("docker", {
       args: ["--host", `unix://${this.socketPath}`, ...args],
       env: { DOCKER_CONFIG: this.#folder },
+      ...(signal && { signal }),
     }).output();
     const decoder = new TextDecoder();
     return { success, stdout: decoder.decode(stdout), stderr: decoder.decode(stderr) };
