@@ -44,7 +44,10 @@ export interface WebConfig {
   readonly users: ReadonlyMap<string, string>;
 }
 
-/** Largest accepted cost of a password hash: each step doubles the time of a check, and this one takes seconds. */
+/**
+ * Largest accepted cost of a password hash: each step doubles the time of a check. Without V8's compiler (`--jitless`)
+ * cost 10 takes about two seconds of CPU time, and this one two minutes.
+ */
 export const MAX_BCRYPT_COST = 16;
 
 /** Allowed headers, with their allowed values where these are fixed. */
