@@ -1,5 +1,6 @@
 /** The exporter where it is stopped, or gets little of the machine: no power is wrong, no energy is lost. */
 import { assertAlmostEquals, assertEquals, assertGreaterOrEqual } from "@std/assert";
+import { busyLoops } from "../support/busy_loops.ts";
 import { eventually, type ExporterProcess, startExporter } from "../support/exporter_process.ts";
 import { parseExposition } from "../support/exposition_parser.ts";
 import { valueOf } from "../support/powercap.ts";
@@ -82,21 +83,6 @@ Deno.test({
     await assertEnergyExact(power, exporter);
   },
 });
-
-/** Keeps this many processors busy, a little politely, for the machine has other work. */
-function busyLoops(count: number): Disposable {
-  const children = Array.from(
-    { length: count },
-    () =>
-      new Deno.Command("nice", { args: ["-n", "5", "sh", "-c", "while :; do :; done"], stdin: "null" })
-        .spawn(),
-  );
-  return {
-    [Symbol.dispose](): void {
-      for (const child of children) child.kill("SIGKILL");
-    },
-  };
-}
 
 for (
   const [share, nice, interval] of [

@@ -117,6 +117,11 @@ class ExporterSoak {
     return performance.now() - this.#startedMs > this.#options.seconds * 1000;
   }
 
+  /** How much older than otherwise values may be now. */
+  get #lateMs(): number {
+    return this.#waiting.lateMs + (this.#subject.sourceMs?.() ?? 0);
+  }
+
   #violate(what: string): void {
     if (this.#violations.length >= MOST_VIOLATIONS) return;
     const second = Math.round((performance.now() - this.#startedMs) / 1000);
@@ -187,7 +192,7 @@ class ExporterSoak {
     const series = countSeries(page);
     if (series > this.#subject.maxSeries) this.#violate(`${series} series`);
     if (at.isQuiet) {
-      const times = { ...at, lateMs: this.#waiting.lateMs };
+      const times = { ...at, lateMs: this.#lateMs };
       const { faults, compared } = this.#history.compare(page, times);
       this.#compared += compared.length;
       for (const key of compared) this.#names.add(key.replace(/ .*/s, ""));
@@ -262,7 +267,7 @@ class ExporterSoak {
       if (status !== "ok") throw new Error(`/health does not become ok: ${reason}`);
       this.#history.rebase(before, page, beforeMs);
       await this.#follow(receivedMs);
-      const times = { askedMs, receivedMs, lateMs: this.#waiting.lateMs };
+      const times = { askedMs, receivedMs, lateMs: this.#lateMs };
       const [wrong] = this.#history.compare(page, times).faults;
       if (wrong !== undefined) throw new Error(`the page does not become true: ${wrong}`);
     }, PATIENCE_MS);

@@ -35,6 +35,8 @@ export interface Subject {
   truth(): Truth | Promise<Truth>;
   /** What is true moves by itself: it is asked for again after every page. */
   readonly isMoving?: boolean;
+  /** How long the source took to answer somebody else lately, in milliseconds: values are as much older. */
+  sourceMs?(): number;
   /** Lets the source stand still, so that what is lossy can be compared from there on. */
   rest?(): void;
 }

@@ -48,7 +48,7 @@ export function keyOf(name: string, ...labelValues: readonly string[]): string {
 interface Entry {
   readonly least: number;
   readonly most: number;
-  readonly fromMs: number;
+  fromMs: number;
   toMs: number;
 }
 
@@ -80,7 +80,11 @@ export class History {
       if (!this.#presentSinceMs.has(key)) this.#presentSinceMs.set(key, toMs);
       const last = entries.at(-1);
       const [least, most] = typeof value === "number" ? [value, value] : value;
-      if (last?.least === least && last.most === most && last.toMs === Infinity) continue;
+      if (last?.least === least && last.most === most && last.toMs === Infinity) {
+        // Who looked first may have taken longer.
+        last.fromMs = Math.min(last.fromMs, fromMs);
+        continue;
+      }
       if (last) last.toMs = Math.min(last.toMs, toMs);
       entries.push({ least, most, fromMs, toMs: Infinity });
     }

@@ -55,12 +55,14 @@ export class RealEncodes {
     const encode = startEncode([...args, output]);
     const job: RealJob = { id, encode, output, isOver: false, isStopped: false, reported: undefined };
     this.jobs.set(id, job);
-    Promise.all([encode.code, encode.log]).then(() => this.#check(job));
+    Promise.all([encode.code, encode.log]).then(([code]) => this.#check(job, code));
   }
 
   /** Holds ffmpeg's last block against what ffprobe counts. */
-  async #check(job: RealJob): Promise<void> {
+  async #check(job: RealJob, code: number): Promise<void> {
     job.isOver = true;
+    // It was killed in the end.
+    if (code !== 0) return;
     const { frames } = await probe(job.output);
     const reported = this.read(job)?.values.get("frame");
     if (Number(reported) !== frames) {

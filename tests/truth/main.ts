@@ -9,15 +9,17 @@
  * @module
  */
 import { Random } from "../support/random.ts";
-import { judgeTruth, TRUTH_SUBJECTS } from "./run.ts";
+import { changingLoad, judgeTruth, TRUTH_SUBJECTS } from "./run.ts";
 
 const DEFAULT_SECONDS = 600;
 
 const { seconds, seed, names } = parse(Deno.args);
 say(`${seconds} seconds, seed ${seed}`);
+const load = changingLoad();
 const results = await Promise.all(
   names.map((name, index) => judgeTruth(name, { random: new Random(seed + index), seconds, say })),
 );
+load[Symbol.dispose]();
 const wrong = results.flatMap((result, index) => result.wrong.map((what) => `${names[index]}: ${what}`));
 for (const [index, { compared, scrapes, metrics }] of results.entries()) {
   say(`${names[index]}: ${scrapes} pages, ${compared} values of ${metrics.size} metrics`);

@@ -5,7 +5,9 @@
  */
 import { soakExporter, type SoakOptions, type SoakResult } from "../soak/exporter_soak.ts";
 import type { Subject } from "../soak/subjects.ts";
+import { busyLoops } from "../support/busy_loops.ts";
 import { cpuSubject } from "./cpu.ts";
+import { dockerSubject } from "./docker.ts";
 import { ffmpegSubject } from "./ffmpeg.ts";
 import { gpuSubject } from "./gpu.ts";
 
@@ -14,7 +16,11 @@ export const TRUTH_SUBJECTS: Readonly<Record<string, () => Promise<Subject>>> = 
   cpu: cpuSubject,
   gpu: gpuSubject,
   ffmpeg: ffmpegSubject,
+  docker: dockerSubject,
 };
+
+/** A run in which everything is seen. */
+const LONG_SECONDS = 120;
 
 /** What came of it. */
 export interface TruthResult extends SoakResult {
@@ -29,9 +35,26 @@ export async function judgeTruth(name: string, options: Omit<SoakOptions, "name"
   const subject = await create();
   await using _rig = subject.rig;
   const result = await soakExporter(subject, { ...options, name });
-  const unseen = subject.tracked.filter(({ name, lingerMs }) =>
-    // One that lingers may never come: none is expected.
-    lingerMs === undefined && !result.metrics.has(name)
+  // What lingers may never come, and what may be absent needs a longer run.
+  const unseen = subject.tracked.filter(({ name, lingerMs, mayBeAbsent }) =>
+    lingerMs === undefined && (!mayBeAbsent || options.seconds >= LONG_SECONDS) && !result.metrics.has(name)
   ).map(({ name }) => `${name} was on no page`);
   return { ...result, wrong: [...result.violations, ...unseen] };
+}
+
+const LOAD_MS = 20_000;
+
+/** Keeps the machine busy, twice as much as it can do, every other twenty seconds until it is disposed of. */
+export function changingLoad(): Disposable {
+  let load: Disposable | undefined;
+  const timer = setInterval(() => {
+    load?.[Symbol.dispose]();
+    load = load ? undefined : busyLoops(2 * navigator.hardwareConcurrency);
+  }, LOAD_MS);
+  return {
+    [Symbol.dispose](): void {
+      clearInterval(timer);
+      load?.[Symbol.dispose]();
+    },
+  };
 }

@@ -20,6 +20,8 @@ export interface Source extends AsyncDisposable {
   churn(random: Random): void | Promise<void>;
   /** Looks at what is true, before the rows are asked. */
   look?(): Promise<void>;
+  /** How long it took to answer lately, in milliseconds. */
+  sourceMs?(): number;
   /** Lets it stand still. */
   rest?(): void;
 }
@@ -65,6 +67,7 @@ export async function createSubject<S extends Source>(options: SubjectOptions<S>
     maxSeries: 2_500,
     isMoving: true,
     churn: (random) => started.churn(random),
+    sourceMs: () => started.sourceMs?.() ?? 0,
     ...(started.rest && { rest: () => started.rest?.() }),
     truth: async () => {
       await started.look?.();
