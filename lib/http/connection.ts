@@ -312,13 +312,23 @@ class Body {
     if (this.isWhole || this.#isBegun) return this.isWhole;
     this.#isBegun = true;
     this.#onBegin(wanted);
+    let fault: { readonly error: unknown } | undefined;
+    const take: OnChunk = (chunk) => {
+      try {
+        return onChunk(chunk);
+      } catch (error) {
+        fault = { error };
+        throw error;
+      }
+    };
     try {
       if (this.#head.expectsContinue) {
         await this.#transport.write(ENCODER.encode("HTTP/1.1 100 Continue\r\n\r\n"));
       }
-      this.isWhole = await readBody(this.#source, this.#head.bodyLength, onChunk);
+      this.isWhole = await readBody(this.#source, this.#head.bodyLength, take);
     } catch {
-      // The connection broke: an end like any other.
+      // Else the connection broke: an end like any other.
+      if (fault) throw fault.error;
     }
     return this.isWhole;
   }

@@ -26,7 +26,8 @@ export interface HttpRequest {
   /** A password is asked for, and the client has shown none that fits. @default {false} */
   readonly isStranger?: boolean;
   /**
-   * Reads the body to its end; false where it broke off or was malformed. It never rejects. A connection whose body is
+   * Reads the body to its end; false where it broke off or was malformed. It rejects with what
+   * `onChunk` throws, and with nothing else. A connection whose body is
    * `wanted` is not closed to make room for others.
    */
   readBody(onChunk: OnChunk, wanted?: boolean): Promise<boolean>;

@@ -217,3 +217,22 @@ Deno.test("HttpServer: who does not read holds one answer a connection, and a bo
   for (const answer of refused) assertStringIncludes(answer, "HTTP/1.1 503 ");
   for (const connection of idle) connection.close();
 });
+
+Deno.test("HttpServer reports what the reader of a body throws as a fault of its own, and closes the connection", async () => {
+  const errors: unknown[] = [];
+  await using server = serveHandler(async ({ readBody }) => {
+    await readBody(() => {
+      throw new TypeError("A fault");
+    });
+    return textResponse("never\n");
+  }, {
+    onError: (error) => {
+      errors.push(error);
+      return textResponse("Internal error\n", 500);
+    },
+  });
+  const response = await fetch(server.url, { method: "POST", body: "x" });
+  assertEquals([response.status, response.headers.get("connection")], [500, "close"]);
+  await response.body?.cancel();
+  assertEquals(errors.map(String), ["TypeError: A fault"]);
+});
