@@ -3,7 +3,8 @@
  *
  * @module
  */
-import type { ExporterProcess } from "../exporter_process.ts";
+import { assertStringIncludes } from "@std/assert";
+import { eventually, type ExporterProcess } from "../exporter_process.ts";
 import { type Rig, type RigOptions, type Series, startOnRig } from "./rig.ts";
 
 /** The job with the progress file. */
@@ -136,7 +137,9 @@ export class FfmpegRig implements Rig {
     using connection = await Deno.connect({ port: this.exporter.port });
     await writeAll(connection, postHead(job) + chunk(text));
     // A request that breaks off before it was begun to be answered never reaches the exporter.
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await eventually(async () =>
+      assertStringIncludes(await this.exporter.metrics(), `\nffmpeg_job_info{job_id="${job}",`)
+    );
   }
 
   hide(): void {
