@@ -19,8 +19,8 @@ export const MANIFEST = {
   artifact: "ffmpeg-exporter",
   measures: "running ffmpeg jobs",
   summary: "publishes ffmpeg's jobs and processes, from its reports and from /proc",
-  reads: "what every ffmpeg reports with `-progress`",
-  needs: "ffmpeg 4 or newer, started with `-progress`",
+  reads: "what every ffmpeg reports (`-progress`, `FFREPORT`), and its process",
+  needs: "ffmpeg 4 or newer; [docs/attach.md](docs/attach.md) has the ways to its reports",
   // ffmpeg may be anywhere, and come later.
   signs: ["/proc"],
   installedFlags: [`--progress-dir=${PROGRESS_FOLDER}`],
