@@ -177,12 +177,20 @@ function readAnswer({ statusCode = 0, headers }: IncomingMessage, body: Uint8Arr
   }
   const text = new TextDecoder().decode(body);
   if (statusCode >= 300 && statusCode < 400) {
-    return [new StatusError(statusCode, `a redirect to "${headers.location ?? "nowhere"}"`), undefined];
+    return [
+      new StatusError(statusCode, `a redirect to "${withoutSecrets(headers.location ?? "nowhere")}"`),
+      undefined,
+    ];
   }
   const answer = parseJson(text);
   if (statusCode === 200) return [null, answer ?? text];
   const { message } = Object(answer) as { message?: unknown };
   return [new StatusError(statusCode, typeof message === "string" ? message : text), undefined];
+}
+
+/** An address without user, password, query and fragment. */
+function withoutSecrets(location: string): string {
+  return location.replace(/[?#].*/s, "").replace(/^(\w*:?\/\/)[^/]*@/, "$1");
 }
 
 /** The value of a JSON text; undefined when it is none. */

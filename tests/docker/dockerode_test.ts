@@ -50,6 +50,13 @@ for (const location of ["https://127.0.0.1:1/", "/elsewhere", "ftp://x", ""]) {
   });
 }
 
+Deno.test("DockerApi shows a redirect's address without what may be secret", async () => {
+  const location = "https://user:secret@proxy.example/login?token=secret#secret";
+  await using hostile = await serve((response) => response.writeHead(302, { location }).end());
+  const { message } = await assertRejects(() => hostile.api.negotiate(), DockerApiError);
+  assertStringIncludes(message, 'a redirect to "https://proxy.example/login"');
+});
+
 Deno.test("DockerApi gives up an answer that has no end once it is too large", async () => {
   await using hostile = await serve((response) => {
     let isClosed = false;

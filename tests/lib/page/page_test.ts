@@ -1,6 +1,8 @@
 /** The page at `/`, as a person sees it. */
 import { assert, assertEquals, assertGreater, assertLess, assertStringIncludes } from "@std/assert";
 import axe from "axe-core";
+import bcrypt from "bcryptjs";
+import { makeCertificates } from "../../support/certificates.ts";
 import { CHROMIUM, launchBrowser, openPage } from "../../support/browser.ts";
 import { type Collection, CollectorRunner } from "../../../lib/collector.ts";
 import { type MetricDefinition, Snapshot } from "../../../lib/exposition.ts";
@@ -300,6 +302,47 @@ Deno.test({
     const links = await page.locator("#neighbours li").allTextContents();
     assertEquals(links[0], "gpu does not answer at http://127.0.0.1:1, or asks for a password");
     assertEquals(await page.textContent("#status"), "Working");
+  },
+});
+
+Deno.test({
+  name: "The page links to neighbours that ask for a password, and to those that speak no TLS as it does",
+  ...BROWSER_TEST,
+  fn: async () => {
+    await using certificates = await makeCertificates();
+    await certificates.issue("server");
+    const config = async (name: string, yaml: string): Promise<string> => {
+      await Deno.writeTextFile(`${certificates.folder}/${name}`, yaml);
+      return `--web.config.file=${certificates.folder}/${name}`;
+    };
+    const permissions = ["--no-prompt", "-A"];
+    await using secret = await startExporter("gpu", {
+      script: "simulation/gpu.ts",
+      args: [await config("secret.yml", `basic_auth_users: {alice: "${bcrypt.hashSync("secret", 4)}"}`)],
+      permissions,
+    });
+    await using encrypted = await startExporter("cpu", {
+      script: "simulation/cpu.ts",
+      args: [await config("tls.yml", "tls_server_config: {cert_file: server.pem, key_file: server.key}")],
+      permissions,
+    });
+    await using plain = await startSimulated();
+    await using browser = await launchBrowser();
+    const port = new URL(secret.url).port;
+    for (
+      const [scheme, url] of [
+        ["http", plain.url],
+        ["https", `https://127.0.0.1:${new URL(encrypted.url).port}`],
+      ] as const
+    ) {
+      const { page } = await openPage(browser, `${url}/?gpu=${port}&ffmpeg=1&docker=1`);
+      await page.waitForSelector("#figure-power strong");
+      assertStringIncludes(await page.textContent("#figure-power") ?? "", "GPU unknown");
+      assertEquals(
+        (await page.locator("#neighbours li").allTextContents())[0],
+        `gpu does not answer at ${scheme}://127.0.0.1:${port}, or asks for a password`,
+      );
+    }
   },
 });
 
