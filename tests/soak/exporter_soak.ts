@@ -31,6 +31,8 @@ export interface SoakResult {
   readonly scrapes: number;
   /** Values that were held against the truth. */
   readonly compared: number;
+  /** Pages of a moving source that were not, for the machine was starved. */
+  readonly unjudged: number;
   /** Metrics that were among them. */
   readonly metrics: ReadonlySet<string>;
   /** The lies, and how often each was found, by metric. */
@@ -52,6 +54,11 @@ const FAULT_MS = [500, 3_000] as const;
 /** Longest until a fault is seen, and until it is over. */
 const PATIENCE_MS = 40_000;
 const MOST_VIOLATIONS = 50;
+/** A page that takes longer shows a machine that is starved, for this long after it, in milliseconds. */
+const SLOW_PAGE_MS = 1_000;
+const STARVED_MS = 10_000;
+/** So does an exporter that waited this long for the processor within five seconds, in milliseconds. */
+const STARVED_WAIT_MS = 2_500;
 
 /** Options of {@linkcode soakExporter}. */
 export interface SoakOptions {
@@ -81,6 +88,8 @@ class ExporterSoak {
   readonly #measurements: Measurement[] = [];
   readonly #startedMs = performance.now();
   #scrapes = 0;
+  #unjudged = 0;
+  #starvedUntilMs = 0;
   #compared = 0;
   /** The fault that lasts, if one does: then the source stands still. */
   #fault: Fault | undefined;
@@ -105,6 +114,7 @@ class ExporterSoak {
     return {
       scrapes: this.#scrapes,
       compared: this.#compared,
+      unjudged: this.#unjudged,
       metrics: this.#names,
       lies: this.#lies,
       faults: this.#faults,
@@ -115,6 +125,11 @@ class ExporterSoak {
 
   get #isOver(): boolean {
     return performance.now() - this.#startedMs > this.#options.seconds * 1000;
+  }
+
+  /** Whether the machine gave the exporter, or the judge, so little that ages say nothing of the exporter. */
+  #isStarved(nowMs: number): boolean {
+    return nowMs < this.#starvedUntilMs || this.#waiting.lateMs > STARVED_WAIT_MS;
   }
 
   /** How much older than otherwise values may be now. */
@@ -191,7 +206,9 @@ class ExporterSoak {
     for (const fallen of this.#counters.check(page)) this.#violate(fallen);
     const series = countSeries(page);
     if (series > this.#subject.maxSeries) this.#violate(`${series} series`);
-    if (at.isQuiet) {
+    if (at.receivedMs - at.askedMs > SLOW_PAGE_MS) this.#starvedUntilMs = at.receivedMs + STARVED_MS;
+    if (at.isQuiet && this.#subject.isMoving && this.#isStarved(at.receivedMs)) this.#unjudged++;
+    else if (at.isQuiet) {
       const times = { ...at, lateMs: this.#lateMs };
       const { faults, compared } = this.#history.compare(page, times);
       this.#compared += compared.length;

@@ -100,13 +100,20 @@ const MOVES = "it moves: between two looks of the kernel's";
 
 /** Metrics of the docker exporter. */
 export const DOCKER_ROWS: readonly Row<DockerSource>[] = [
-  ...[
-    ENGINE_METRICS.cpuUsageSeconds,
-    ENGINE_METRICS.cpuPeriods,
-    ENGINE_METRICS.cpuThrottledPeriods,
-    ENGINE_METRICS.cpuThrottledSeconds,
-    ENGINE_METRICS.memoryFailures,
-  ].map((metric) => ({ ...BY_NAME, metric, against: KERNEL, why: MOVES, account: kernel(metric) })),
+  ...([
+    [ENGINE_METRICS.cpuUsageSeconds, 0.5],
+    [ENGINE_METRICS.cpuPeriods, 20],
+    [ENGINE_METRICS.cpuThrottledPeriods, 20],
+    [ENGINE_METRICS.cpuThrottledSeconds, 2],
+    [ENGINE_METRICS.memoryFailures, 0],
+  ] as const).map(([metric, absolute]) => ({
+    ...BY_NAME,
+    metric,
+    against: KERNEL,
+    why: `${MOVES}; ${absolute} more: what it did from the last look until its end`,
+    tolerance: { absolute },
+    account: kernel(metric),
+  })),
   ...[ENGINE_METRICS.cpuLimit, ENGINE_METRICS.memoryReservation, ENGINE_METRICS.pidsLimit].map((metric) => ({
     ...BY_NAME,
     metric,
@@ -137,17 +144,18 @@ export const DOCKER_ROWS: readonly Row<DockerSource>[] = [
     tolerance: { absolute: 2 },
     account: kernel(ENGINE_METRICS.pids),
   },
-  ...[
-    NETWORK_METRICS.receive.bytes,
-    NETWORK_METRICS.receive.packets,
-    NETWORK_METRICS.transmit.bytes,
-    NETWORK_METRICS.transmit.packets,
-  ].map((metric) => ({
+  ...([
+    [NETWORK_METRICS.receive.bytes, 2_000],
+    [NETWORK_METRICS.receive.packets, 20],
+    [NETWORK_METRICS.transmit.bytes, 2_000],
+    [NETWORK_METRICS.transmit.packets, 20],
+  ] as const).map(([metric, absolute]) => ({
     ...BY_NAME,
     metric,
     labels: ["name", "interface"],
     against: KERNEL,
-    why: MOVES,
+    why: `${MOVES}; ${absolute} more: from the last look until its end`,
+    tolerance: { absolute },
     account: kernel(metric, { labels: ["eth0"] }),
   })),
   {

@@ -21,8 +21,12 @@ const results = await Promise.all(
 );
 load[Symbol.dispose]();
 const wrong = results.flatMap((result, index) => result.wrong.map((what) => `${names[index]}: ${what}`));
-for (const [index, { compared, scrapes, metrics }] of results.entries()) {
-  say(`${names[index]}: ${scrapes} pages, ${compared} values of ${metrics.size} metrics`);
+for (const [index, { compared, scrapes, unjudged, metrics }] of results.entries()) {
+  say(
+    `${
+      names[index]
+    }: ${scrapes} pages, ${unjudged} of them not judged on a starved machine, ${compared} values of ${metrics.size} metrics`,
+  );
 }
 say(wrong.length === 0 ? "nothing was untrue" : `untrue:\n  ${wrong.join("\n  ")}`);
 Deno.exit(wrong.length === 0 ? 0 : 1);
