@@ -7,9 +7,13 @@
  */
 import { type Encode, pictures, probe, startEncode, VIDEO } from "../support/ffmpeg_encode.ts";
 
+const RECENT = 8;
+
 /** What ffmpeg reported last; all that it had reported when it was over. */
 export interface Reported {
   readonly values: ReadonlyMap<string, string>;
+  /** The last blocks, this one included: more than come between two looks. */
+  readonly recent: readonly ReadonlyMap<string, string>[];
   readonly blocks: number;
   readonly isFinal: boolean;
   /** Unix times of the file's first and last moment, in seconds. */
@@ -84,17 +88,13 @@ export class RealEncodes {
     const text = readText(path);
     const blocks = text.split(/(?<=^progress=(?:continue|end)\n)/m)
       .filter((block) => /^progress=\w+\n$/m.test(block));
-    const last = blocks.at(-1);
-    if (last === undefined) return undefined;
-    const values = new Map(
-      last.split("\n").map((line) => {
-        const [name = "", value = ""] = line.split("=");
-        return [name.trim(), value.trim()] as const;
-      }),
-    );
+    const recent = blocks.slice(-RECENT).map(valuesOf);
+    const values = recent.at(-1);
+    if (values === undefined) return undefined;
     const { birthtime, mtime } = Deno.statSync(path);
     return {
       values,
+      recent,
       blocks: blocks.length,
       isFinal: values.get("progress") === "end",
       bornSeconds: Number(birthtime) / 1000,
@@ -109,6 +109,15 @@ export class RealEncodes {
     }
     await Promise.all([...this.jobs.values()].flatMap(({ encode }) => [encode.code, encode.log]));
   }
+}
+
+function valuesOf(block: string): ReadonlyMap<string, string> {
+  return new Map(
+    block.split("\n").map((line) => {
+      const [name = "", value = ""] = line.split("=");
+      return [name.trim(), value.trim()];
+    }),
+  );
 }
 
 function readText(path: string): string {

@@ -81,8 +81,14 @@ function ofJob(read: Read): Account<FfmpegSource> {
     );
 }
 
-function whileItRuns(read: Read): Account<FfmpegSource> {
-  return ofJob((reported) => reported.isFinal ? NaN : read(reported));
+/** Least and most of the last blocks: more than one comes between two looks, and none is shown of what has ended. */
+function recently(name: string, unit = 1): Account<FfmpegSource> {
+  return ({ jobs }) =>
+    jobs.flatMap(({ id, reported: { recent } }) => {
+      const values = recent.map((values) => Number.parseFloat(values.get(name) ?? "") * unit)
+        .filter(Number.isFinite);
+      return values.length === 0 ? [] : [[[id], [Math.min(...values), Math.max(...values)]] as const];
+    });
 }
 
 function ofAll(read: Read): Account<FfmpegSource> {
@@ -90,7 +96,8 @@ function ofAll(read: Read): Account<FfmpegSource> {
 }
 
 const BLOCK = "ffmpeg's last block; its frames at the end against ffprobe";
-const JOB = { against: BLOCK, labels: ["job_id"] } as const;
+const JOB = { against: BLOCK, labels: ["job_id"], isBetween: true } as const;
+const AVERAGE = { ...JOB, mayBeAbsent: true, why: "any of the last eight blocks" } as const;
 
 /** Values of a block: of a job, and of all together. */
 const COUNTERS: readonly (readonly [job: MetricDefinition, all: MetricDefinition, read: Read])[] = [
@@ -128,16 +135,15 @@ export const FFMPEG_ROWS: readonly Row<FfmpegSource>[] = [
     { ...JOB, metric: job, account: ofJob(read) },
     { metric: all, against: BLOCK, isBetween: true, account: ofAll(read) },
   ]),
-  { ...JOB, metric: JOB_METRICS.averageFps, account: whileItRuns(number("fps")) },
-  { ...JOB, metric: JOB_METRICS.averageSpeed, account: whileItRuns(number("speed")) },
-  { ...JOB, metric: JOB_METRICS.averageOutputRate, account: whileItRuns(number("bitrate", 1000 / 8)) },
+  { ...AVERAGE, metric: JOB_METRICS.averageFps, account: recently("fps") },
+  { ...AVERAGE, metric: JOB_METRICS.averageSpeed, account: recently("speed") },
+  { ...AVERAGE, metric: JOB_METRICS.averageOutputRate, account: recently("bitrate", 1000 / 8) },
   {
+    ...AVERAGE,
     metric: JOB_METRICS.quantizer,
-    against: BLOCK,
     labels: ["job_id", "output", "stream"],
-    account: ({ jobs }) =>
-      jobs.map(({ id, reported }) => [[id, "0", "0"], number("stream_0_0_q")(reported)] as const)
-        .filter(([, value]) => value >= 0),
+    account: (source) =>
+      [...recently("stream_0_0_q")(source)].map(([[id = ""], value]) => [[id, "0", "0"], value] as const),
   },
   {
     metric: JOB_METRICS.encodingSeconds,
