@@ -2,7 +2,7 @@
 import { assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { load } from "js-yaml";
 import { CATALOG, type ExporterName } from "../../exporters/catalog.ts";
-import { testCompiled } from "../support/compiled.ts";
+import { fetchForCompiling, testCompiled } from "../support/compiled.ts";
 import { BASE_IMAGES, importBaseImages } from "../support/container_images.ts";
 import { DockerEngine } from "../support/docker_engine.ts";
 import { eventually, ROOT } from "../support/exporter_process.ts";
@@ -92,6 +92,7 @@ Deno.test("compose.yaml mounts the folders of monitoring/ that exist", () => {
 
 testCompiled("The images build, and their containers are healthy on a real engine", async (t) => {
   await using engine = await DockerEngine.start();
+  await fetchForCompiling();
   await importBaseImages(engine);
   const folder = await Deno.makeTempDir();
   const zone = `${folder}/powercap/intel-rapl/intel-rapl:0`;

@@ -1,7 +1,7 @@
 /** Runs the commands of DEPLOYMENT.md that can run unattended, in a network of their own. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { runScript, testedBlocks } from "../support/document.ts";
-import { testCompiled } from "../support/compiled.ts";
+import { fetchForCompiling, testCompiled } from "../support/compiled.ts";
 import { needs } from "../support/programs.ts";
 
 const DOCUMENT = "DEPLOYMENT.md";
@@ -33,6 +33,7 @@ for (const [index, script] of testedBlocks(DOCUMENT, "").entries()) {
 testCompiled("DEPLOYMENT.md: what is compiled works as it is written", async (t) => {
   const blocks = testedBlocks(DOCUMENT, "compiled");
   assertEquals(blocks.length >= 3, true);
+  await fetchForCompiling();
   const outputs: string[] = [];
   for (const [index, script] of blocks.entries()) {
     await t.step(`block ${index + 1}`, async () => {

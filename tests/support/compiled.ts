@@ -52,6 +52,11 @@ export async function withCompiled(
   await withFolder(async (folder) => await use(`${ROOT}${await compileAll({ ...options, folder })}`));
 }
 
+/** Fetches what compiling needs, libraries and the bundler, for a test that then compiles without a network. */
+export async function fetchForCompiling(): Promise<void> {
+  await withCompiled({}, () => Promise.resolve());
+}
+
 /** Compiles one exporter with precisely the permissions for its flags into a temporary folder, which then goes. */
 export async function withCompiledExact(
   name: ExporterName,
