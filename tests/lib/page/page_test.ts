@@ -23,6 +23,13 @@ function startSimulated(): ReturnType<typeof startExporter> {
   return startExporter("cpu", { script: "simulation/cpu.ts", permissions: ["--no-prompt", "-A"] });
 }
 
+/** Waits until an exporter publishes a metric: power takes two readings of its source. */
+async function publishes({ url }: { readonly url: string }, metric: string): Promise<void> {
+  await eventually(async () => {
+    assertStringIncludes(await (await fetch(`${url}/metrics`)).text(), `\n${metric}`);
+  });
+}
+
 const NEIGHBOUR_REGEXP = /^http:\/\/127\.0\.0\.1:(?:9511|9506|9501)\/(?:metrics|health)$/;
 
 /** Neighbours are asked on their usual ports, where in a test nobody is, or a stranger. */
@@ -267,8 +274,8 @@ Deno.test({
     );
     await using stack = new AsyncDisposableStack();
     for (const exporter of exporters) stack.use(exporter);
-    // Rates need two readings of their source.
-    for (const { url } of exporters) await (await fetch(`${url}/metrics`)).text();
+    const metrics = ["rapl_node_power_watts ", "gpu_power_watts{", "ffmpeg_job_state{", "docker_containers{"];
+    for (const [index, exporter] of exporters.entries()) await publishes(exporter, metrics[index] ?? "");
     await using browser = await launchBrowser();
     const { page, requests, complaints } = await openPage(
       browser,
@@ -293,6 +300,7 @@ Deno.test({
   ...BROWSER_TEST,
   fn: async () => {
     await using exporter = await startSimulated();
+    await publishes(exporter, "rapl_node_power_watts ");
     await using browser = await launchBrowser();
     const { page } = await openPage(browser, `${exporter.url}/?gpu=1&ffmpeg=1&docker=1`);
     await page.waitForSelector("#figure-power strong");
@@ -336,8 +344,7 @@ Deno.test({
       ] as const
     ) {
       const { page } = await openPage(browser, `${url}/?gpu=${port}&ffmpeg=1&docker=1`);
-      await page.waitForSelector("#figure-power strong");
-      assertStringIncludes(await page.textContent("#figure-power") ?? "", "GPU unknown");
+      await page.locator("#figure-power", { hasText: "GPU unknown" }).waitFor();
       assertEquals(
         (await page.locator("#neighbours li").allTextContents())[0],
         `gpu does not answer at ${scheme}://127.0.0.1:${port}, or asks for a password`,
