@@ -37,6 +37,8 @@ export async function openPosts(
 ): Promise<Sink> {
   const connections: Deno.TcpConn[] = [];
   for (let index = 0; index < jobs; index++) {
+    // Of connections that have not asked for anything yet, the exporter holds 256 of one client.
+    if (index % 100 === 99) await new Promise((resolve) => setTimeout(resolve, 100));
     const connection = await Deno.connect({ port });
     connection.setNoDelay();
     connections.push(connection);
