@@ -20,7 +20,7 @@ import {
   type Target,
   versionOf,
 } from "./harness.ts";
-import { libraryFlags } from "../scripts/library_flags.ts";
+import { packageFlags } from "../scripts/package_flags.ts";
 
 const PORT = 19501;
 const INTERVAL_SECONDS = 2.5;
@@ -142,7 +142,7 @@ async function measureTransport(
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
-      ...libraryFlags("tests"),
+      ...packageFlags("tests"),
       "-A",
       "bench/docker_transport.ts",
       socketPath,
@@ -179,7 +179,7 @@ async function measureSimulated(containers: number): Promise<Row> {
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
-      ...libraryFlags("tests"),
+      ...packageFlags("tests"),
       "-A",
       "bench/docker_simulation.ts",
       socketPath,

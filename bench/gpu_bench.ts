@@ -9,7 +9,7 @@ import { type ScaleOptions, scaleScript } from "../tests/support/gpu_scale.ts";
 import { NvmlStub } from "../tests/support/nvml_stub.ts";
 import { isInstalled } from "../tests/support/programs.ts";
 import { cpuSeconds, type Findings, median, memory, type Row } from "./harness.ts";
-import { libraryFlags } from "../scripts/library_flags.ts";
+import { packageFlags } from "../scripts/package_flags.ts";
 
 const SCALES: Readonly<Record<string, ScaleOptions>> = {
   "8 GPUs, 0.1 ms a call": { gpus: 8, delayMicroseconds: 100 },
@@ -59,7 +59,7 @@ async function measure(prefix: string[], ...args: string[]): Promise<Row> {
     "run",
     "-A",
     "--v8-flags=--expose-gc,--max-semi-space-size=4",
-    ...libraryFlags("tests"),
+    ...packageFlags("tests"),
     "bench/gpu_collections.ts",
     ...args,
   ];

@@ -23,7 +23,7 @@ import {
   stopTarget,
   type Target,
 } from "./harness.ts";
-import { libraryFlags } from "../scripts/library_flags.ts";
+import { packageFlags } from "../scripts/package_flags.ts";
 
 const PORT = 19_700;
 const ROUNDS = 5;
@@ -65,7 +65,7 @@ async function footprint(target: Target): Promise<Row> {
 function server(variant: string, measure: (target: Target) => Promise<Row>): Variant {
   const args = [
     "run",
-    ...libraryFlags("tests"),
+    ...packageFlags("tests"),
     TASK_V8_FLAGS,
     "-A",
     "bench/steps/server.ts",
@@ -92,7 +92,7 @@ function work(variant: string, unit: "ms" | "us", path = "/nowhere"): Variant {
     const { stdout } = await new Deno.Command(Deno.execPath(), {
       args: [
         "run",
-        ...libraryFlags("tests"),
+        ...packageFlags("tests"),
         TASK_V8_FLAGS,
         `--allow-read=${path}`,
         "bench/steps/work.ts",

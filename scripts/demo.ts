@@ -7,7 +7,7 @@
  * @module
  */
 import { CATALOG } from "../exporters/catalog.ts";
-import { libraryFlags } from "./library_flags.ts";
+import { packageFlags } from "./package_flags.ts";
 import { type ChildProgram, runChildren } from "./run_children.ts";
 
 const PROMETHEUS = "http://127.0.0.1:9090";
@@ -43,7 +43,7 @@ function simulations(): ChildProgram[] {
   return Object.keys(CATALOG).filter(hasSimulation).map((name) => ({
     name,
     command: Deno.execPath(),
-    args: ["run", ...libraryFlags(name), "--no-prompt", "-A", `simulation/${name}.ts`],
+    args: ["run", ...packageFlags(name), "--no-prompt", "-A", `simulation/${name}.ts`],
   }));
 }
 

@@ -10,7 +10,7 @@
  */
 import { CATALOG, type ExporterName } from "../exporters/catalog.ts";
 import { denoFlags } from "../lib/command_line.ts";
-import { libraryFlags } from "./library_flags.ts";
+import { packageFlags } from "./package_flags.ts";
 import { type ChildProgram, runChildren } from "./run_children.ts";
 
 const NAMES = Object.keys(CATALOG) as ExporterName[];
@@ -22,7 +22,7 @@ export function exporterCommand(name: ExporterName, args: readonly string[] = []
     command: Deno.execPath(),
     args: [
       "run",
-      ...libraryFlags(name),
+      ...packageFlags(name),
       ...denoFlags(CATALOG[name], args, Deno.env.get),
       `exporters/${name}/main.ts`,
       ...args,

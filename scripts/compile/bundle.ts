@@ -7,7 +7,7 @@
 import { CATALOG, type ExporterName } from "../../exporters/catalog.ts";
 import { EXECUTABLE } from "../../lib/run_by_name.ts";
 import { UNUSED_PACKAGES } from "../../exporters/docker/unused_packages.ts";
-import { libraryFlags } from "../library_flags.ts";
+import { packageFlags } from "../package_flags.ts";
 import { ROOT, run } from "./run.ts";
 
 /** The modules whose `PROGRAM` exporters run, relative to the project's folder, where they are not the usual ones. */
@@ -19,7 +19,7 @@ export async function bundleExporter(
   { folder = "dist", modules = {} }: { folder?: string; modules?: Modules } = {},
 ): Promise<string> {
   const script = `${folder}/${CATALOG[name].artifact}.js`;
-  await bundle(`${folder}/.${CATALOG[name].artifact}`, [...libraryFlags(name), `--output=${script}`], {
+  await bundle(`${folder}/.${CATALOG[name].artifact}`, [...packageFlags(name), `--output=${script}`], {
     // Imports run in order: permissions are narrowed before the first library is loaded.
     "first.ts": (up) =>
       `import { MANIFEST } from "${up}exporters/${name}/manifest.ts";
@@ -45,7 +45,7 @@ export async function bundleAll(
 ): Promise<string> {
   const parts = `${folder}/.${EXECUTABLE}.js`;
   // The docker exporter's libraries are those of all and one more.
-  const flags = [...libraryFlags("docker"), "--minify", "--code-splitting", `--outdir=${parts}`];
+  const flags = [...packageFlags("docker"), "--minify", "--code-splitting", `--outdir=${parts}`];
   await bundle(`${folder}/.${EXECUTABLE}`, flags, {
     "main.ts": (up, commit) => {
       const programs = (Object.keys(CATALOG) as ExporterName[])

@@ -5,7 +5,7 @@
  */
 import { denoFlags } from "../../lib/command_line.ts";
 import type { Manifest } from "../../lib/manifest.ts";
-import { flagsFile } from "../library_flags.ts";
+import { flagsFile } from "../package_flags.ts";
 
 interface Task {
   readonly description: string;

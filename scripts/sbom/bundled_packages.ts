@@ -8,7 +8,7 @@
  */
 import { join } from "@std/path";
 import type { ExporterName } from "../../exporters/catalog.ts";
-import { libraryFlags } from "../library_flags.ts";
+import { packageFlags } from "../package_flags.ts";
 
 /** A package of which at least one file is in the bundle. */
 export interface BundledPackage {
@@ -38,7 +38,7 @@ interface Lock {
 
 /** The packages in an exporter's bundle, ordered by name and version. */
 export async function bundledPackages(name: ExporterName): Promise<BundledPackage[]> {
-  const flags = libraryFlags(name);
+  const flags = packageFlags(name);
   const lockFile = flags.find((flag) => flag.startsWith("--lock="))?.slice("--lock=".length) ?? "deno.lock";
   const lock: Lock = JSON.parse(await Deno.readTextFile(new URL(lockFile, ROOT)));
   const found = new Map<string, BundledPackage>();

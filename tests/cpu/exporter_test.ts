@@ -5,7 +5,7 @@ import { eventually, ROOT, startExporter, testPermissions } from "../support/exp
 import { TemporaryTree, valueOf } from "../support/powercap.ts";
 import { PRIVATE_MACHINE_PROGRAMS, startPrivately } from "../support/private_machine.ts";
 import { needs, needsNamespaces } from "../support/programs.ts";
-import { libraryFlags } from "../../scripts/library_flags.ts";
+import { packageFlags } from "../../scripts/package_flags.ts";
 
 const PACKAGE_0 = {
   path: "intel-rapl/intel-rapl:0",
@@ -200,7 +200,7 @@ Deno.test("the exporter refuses flags that make no sense, by name", async (t) =>
   ) {
     await t.step(flag, async () => {
       const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", ...libraryFlags("tests"), ...testPermissions("cpu"), "exporters/cpu/main.ts", flag],
+        args: ["run", ...packageFlags("tests"), ...testPermissions("cpu"), "exporters/cpu/main.ts", flag],
         cwd: ROOT,
       }).output();
       assertEquals(code, 2);

@@ -3,7 +3,7 @@ import { assertEquals } from "@std/assert";
 import { load } from "js-yaml";
 import type { DaemonSet } from "kubernetes-types/apps/v1";
 import { CATALOG, type ExporterName } from "../../exporters/catalog.ts";
-import { libraryFlags } from "../../scripts/library_flags.ts";
+import { packageFlags } from "../../scripts/package_flags.ts";
 import { ROOT } from "../support/exporter_process.ts";
 
 const NAMES = Object.keys(CATALOG) as ExporterName[];
@@ -22,7 +22,7 @@ Deno.test("kubernetes/ has what the API's types know, and nothing else", async (
     `import type { DaemonSet } from "kubernetes-types/apps/v1";\n${constants.join("\n")}\n`,
   );
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["check", "--quiet", ...libraryFlags("tests"), module],
+    args: ["check", "--quiet", ...packageFlags("tests"), module],
     cwd: ROOT,
   }).output();
   await Deno.remove(module);

@@ -9,7 +9,7 @@ import { eventually, ROOT, startExporter } from "../support/exporter_process.ts"
 import { progressText, TestBoard, valueOf } from "../support/ffmpeg_jobs.ts";
 import { promtoolCheck } from "../support/promtool.ts";
 import { needs } from "../support/programs.ts";
-import { libraryFlags } from "../../scripts/library_flags.ts";
+import { packageFlags } from "../../scripts/package_flags.ts";
 
 const NETWORK = ["--no-prompt", "--allow-net=0.0.0.0"];
 
@@ -81,7 +81,7 @@ Deno.test("the exporter refuses flags that make no sense, by name", async (t) =>
   ) {
     await t.step(flag, async () => {
       const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-        args: ["run", ...libraryFlags("tests"), ...NETWORK, "exporters/ffmpeg/main.ts", flag],
+        args: ["run", ...packageFlags("tests"), ...NETWORK, "exporters/ffmpeg/main.ts", flag],
         cwd: ROOT,
       }).output();
       assertEquals(code, 2);

@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { libraryFlags } from "../../scripts/library_flags.ts";
+import { packageFlags } from "../../scripts/package_flags.ts";
 import { ROOT } from "../support/exporter_process.ts";
 
 function modulesIn(folder: string): string[] {
@@ -10,7 +10,7 @@ function modulesIn(folder: string): string[] {
 
 Deno.test("every export of lib/ is documented and typed: deno doc --lint", async () => {
   const { success, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["doc", ...libraryFlags(), "--lint", ...modulesIn("lib")],
+    args: ["doc", ...packageFlags(), "--lint", ...modulesIn("lib")],
     cwd: ROOT,
     env: { NO_COLOR: "1" },
     stdout: "null",

@@ -4,7 +4,7 @@ import { CATALOG, type ExporterName } from "../../exporters/catalog.ts";
 import { denoFlags } from "../../lib/command_line.ts";
 import { eventually, ROOT, startExporter, testPermissions } from "../support/exporter_process.ts";
 import { TOY } from "../support/toy.ts";
-import { libraryFlags } from "../../scripts/library_flags.ts";
+import { packageFlags } from "../../scripts/package_flags.ts";
 
 interface Ended {
   code: number;
@@ -18,7 +18,7 @@ async function runToEnd(
   { permissions = testPermissions("toy"), env = {} } = {},
 ): Promise<Ended> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...libraryFlags("tests"), ...permissions, "tests/support/toy.ts", ...args],
+    args: ["run", ...packageFlags("tests"), ...permissions, "tests/support/toy.ts", ...args],
     cwd: ROOT,
     env,
     stdin: "null",
@@ -101,7 +101,7 @@ Deno.test("A port that the permissions do not cover ends the start with 1 and na
 
 Deno.test("--port=0 prints the chosen port as one line of JSON", async () => {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...libraryFlags("tests"), ...testPermissions("toy"), "tests/support/toy.ts", "--port=0"],
+    args: ["run", ...packageFlags("tests"), ...testPermissions("toy"), "tests/support/toy.ts", "--port=0"],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",
@@ -122,7 +122,7 @@ Deno.test("--web.listen-address, --web.telemetry-path and --log.format are follo
   const child = new Deno.Command(Deno.execPath(), {
     args: [
       "run",
-      ...libraryFlags("tests"),
+      ...packageFlags("tests"),
       "--no-prompt",
       "--allow-net=127.0.0.1",
       "tests/support/toy.ts",

@@ -2,9 +2,9 @@
 import { assertEquals, assertStringIncludes } from "@std/assert";
 import { eventually, ROOT } from "../support/exporter_process.ts";
 import { needs, needsNamespaces } from "../support/programs.ts";
-import { libraryFlags } from "../../scripts/library_flags.ts";
+import { packageFlags } from "../../scripts/package_flags.ts";
 
-const DEMO = [Deno.execPath(), "run", ...libraryFlags("tests"), "--no-prompt", "-A", "scripts/demo.ts"];
+const DEMO = [Deno.execPath(), "run", ...packageFlags("tests"), "--no-prompt", "-A", "scripts/demo.ts"];
 /** What the rules must have results for. */
 const WANTED = [
   "worker:energy_joules:rate1m",

@@ -1,6 +1,6 @@
 /** Follows CONTRIBUTING.md, "A fifth exporter", in a copy of the tree. */
 import { assertEquals, assertStringIncludes } from "@std/assert";
-import { libraryFlags } from "../../scripts/library_flags.ts";
+import { packageFlags } from "../../scripts/package_flags.ts";
 import { ROOT } from "../support/exporter_process.ts";
 import { needs } from "../support/programs.ts";
 
@@ -57,7 +57,7 @@ Deno.test({
       await run(copy, "git", "apply", `${FILES}/edits.patch`);
 
       const deno = (...args: string[]): Promise<string> => run(copy, Deno.execPath(), ...args);
-      const generate = ["run", ...libraryFlags(), "--no-prompt", "-A", "scripts/generate.ts"];
+      const generate = ["run", ...packageFlags(), "--no-prompt", "-A", "scripts/generate.ts"];
       assertStringIncludes(await deno(...generate), "generate: systemd/deno-run/pressure-exporter.conf");
       assertEquals(await deno(...generate), "", "nothing is left to generate");
       await deno("fmt", "--check");
@@ -65,7 +65,7 @@ Deno.test({
       const tested = await deno(
         ...[
           "test",
-          ...libraryFlags("tests"),
+          ...packageFlags("tests"),
           "--no-prompt",
           "-A",
           "--filter=/[Pp]ressure|repeats the manifests/",

@@ -6,7 +6,7 @@ import { ROOT } from "../support/exporter_process.ts";
 import { openCollector } from "../support/gpu_collector.ts";
 import { NvmlStub, readScript, runCc } from "../support/nvml_stub.ts";
 import { needs } from "../support/programs.ts";
-import { libraryFlags } from "../../scripts/library_flags.ts";
+import { packageFlags } from "../../scripts/package_flags.ts";
 
 const DOCUMENT = fromFileUrl(new URL("../fixtures/gpu/busy/nvidia-smi.xml", import.meta.url));
 
@@ -55,7 +55,7 @@ async function verify(script: string, options: VerifyOptions = {}): Promise<Resu
     const { code, stdout } = await new Deno.Command(Deno.execPath(), {
       args: [
         "run",
-        ...libraryFlags("tests"),
+        ...packageFlags("tests"),
         "-A",
         "scripts/gpu_verify.ts",
         `--nvml=${stub.path}`,

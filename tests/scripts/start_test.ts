@@ -2,7 +2,7 @@ import { assertEquals, assertThrows } from "@std/assert";
 import { runChildren } from "../../scripts/run_children.ts";
 import { parseSelection } from "../../scripts/start.ts";
 import { eventually, ROOT } from "../support/exporter_process.ts";
-import { libraryFlags } from "../../scripts/library_flags.ts";
+import { packageFlags } from "../../scripts/package_flags.ts";
 
 Deno.test("parseSelection() gives each exporter the flags after its name", () => {
   const selection = parseSelection(["cpu", "--port", "0", "docker"]);
@@ -56,7 +56,7 @@ Deno.test("runChildren() kills what does not end in time", async () => {
 
 Deno.test("start runs exporters until SIGTERM, each on the port it prints", async () => {
   const child = new Deno.Command(Deno.execPath(), {
-    args: ["run", ...libraryFlags("tests"), "--no-prompt", "-A", "scripts/start.ts", "cpu", "--port=0"],
+    args: ["run", ...packageFlags("tests"), "--no-prompt", "-A", "scripts/start.ts", "cpu", "--port=0"],
     cwd: ROOT,
     stdin: "null",
     stdout: "piped",

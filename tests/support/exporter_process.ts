@@ -8,7 +8,7 @@ import { CATALOG } from "../../exporters/catalog.ts";
 import { denoFlags } from "../../lib/command_line.ts";
 import type { Manifest } from "../../lib/manifest.ts";
 import type { HealthReport } from "../../lib/server.ts";
-import { libraryFlags } from "../../scripts/library_flags.ts";
+import { packageFlags } from "../../scripts/package_flags.ts";
 import { TOY } from "./toy.ts";
 
 /** This project's folder. */
@@ -72,7 +72,7 @@ export async function startExporter(
   const hasPort = args.some((arg) => /^--(?:port|web\.listen-address)/.test(arg));
   const words = [
     ...prefix,
-    ...options.command ?? [Deno.execPath(), "run", ...libraryFlags("tests"), ...permissions, script],
+    ...options.command ?? [Deno.execPath(), "run", ...packageFlags("tests"), ...permissions, script],
     ...(hasPort ? [] : ["--port=0"]),
     ...args,
   ];

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { libraryFlags } from "../../scripts/library_flags.ts";
+import { packageFlags } from "../../scripts/package_flags.ts";
 import { ROOT } from "../support/exporter_process.ts";
 import { readResults, type Result, writeResults } from "./table.ts";
 import { nameOf, type Vintage, VINTAGES } from "./vintages.ts";
@@ -73,7 +73,7 @@ async function tryRow(row: Vintage): Promise<Attempt> {
   const folder = root.slice(0, root.lastIndexOf("/"));
   const words = [
     ...(isIn ? [SUITE, "run", suite, "/srv/deno"] : [Deno.execPath()]),
-    ...["test", ...libraryFlags("tests"), "--no-prompt", "-A"],
+    ...["test", ...packageFlags("tests"), "--no-prompt", "-A"],
     ...(filter ? [`--filter=${filter}`] : []),
     ...tests,
   ];

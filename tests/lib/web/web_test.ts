@@ -13,7 +13,7 @@ import {
   testPermissions,
 } from "../../support/exporter_process.ts";
 import { needs } from "../../support/programs.ts";
-import { libraryFlags } from "../../../scripts/library_flags.ts";
+import { packageFlags } from "../../../scripts/package_flags.ts";
 
 const PASSWORD = "correct horse";
 const HASH = bcrypt.hashSync(PASSWORD, 6).replace("$2b$", "$2y$");
@@ -81,7 +81,7 @@ async function startSecured(certificates: Certificates): Promise<Secured> {
 
 async function runToEnd(permissions: string[], ...args: string[]): Promise<{ code: number; stderr: string }> {
   const { code, stderr } = await new Deno.Command(Deno.execPath(), {
-    args: ["run", ...libraryFlags("tests"), ...permissions, "exporters/cpu/main.ts", ...args],
+    args: ["run", ...packageFlags("tests"), ...permissions, "exporters/cpu/main.ts", ...args],
     cwd: ROOT,
     stdin: "null",
   }).output();

@@ -10,7 +10,7 @@ const FOLDER = new URL("../.setup/", import.meta.url);
  *
  * @throws {Deno.errors.NotFound} before `deno task setup` ran
  */
-export function libraryFlags(name = ""): string[] {
+export function packageFlags(name = ""): string[] {
   return Deno.readTextFileSync(new URL(flagsFile(name), FOLDER)).trim().split(/\s+/).filter(Boolean);
 }
 
